@@ -288,8 +288,7 @@ class Installer:
             'import torch; from torch.utils.cpp_extension import CUDA_HOME;'
             "print(torch.__version__, 'cuda' if CUDA_HOME and torch.cuda.is_available() else 'cpu')"
         )
-        answer = subprocess.check_output([str(self.python), '-c', question])
-        torch, device = answer.decode().split()
+        torch, device = self.run('looking at torch', [str(self.python), '-c', question]).split()
         cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
         return cache / 'cmae_mm' / ('mmcv-ops-torch%s-%s' % (torch, device))
 
@@ -344,7 +343,7 @@ class Installer:
             self.run(what, command + list(arguments), TMPDIR=temporary, **variables)
 
     def run(self, what, command, **variables):
-        """Runs a command with its output in the log and raises InstallError if it fails."""
+        """Runs a command, its output in the log; raises InstallError or returns the last line."""
         last_lines = collections.deque(maxlen=100)
         with Progress(what) as progress, open(str(self.log), 'a') as log:
             log.write('\n$ %s\n' % ' '.join(command))
@@ -368,6 +367,7 @@ class Installer:
                 raise
             if process.wait() != 0:
                 raise InstallError(self.explain(what, last_lines))
+        return last_lines[-1] if last_lines else ''
 
     def explain(self, what, lines):
         """Returns what is known about a failure."""

@@ -1,0 +1,80 @@
+"""Which versions of the hosts work together: the two supported stacks, and a check on import."""
+
+import importlib.util
+import runpy
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+PYTHON = '>=3.10,<3.13'
+
+
+class Stack(NamedTuple):
+    """Versions that work together: a range (PEP 440) for each module."""
+
+    name: str
+    ranges: dict[str, str]
+
+
+STACKS = (
+    Stack(
+        'the maintained continuation, onedl-*',
+        {
+            'torch': '>=2.6,<2.11',
+            'mmengine': '>=0.10.8,<0.11',
+            'mmcv': '>=2.3,<2.4',
+            'mmpretrain': '>=1.3,<1.4',
+        },
+    ),
+    Stack(
+        'the last OpenMMLab releases',
+        {
+            'torch': '>=2.1,<2.6',  # from 2.6 on torch.load refuses what mmengine 0.10.7 saves
+            'mmengine': '>=0.10.4,<0.10.8',
+            'mmcv': '>=2.1,<2.2',
+            'mmpretrain': '>=1.2,<1.3',
+        },
+    ),
+)
+
+
+def check_versions() -> None:
+    """Raise one ImportError with all that was found and all that would do, unless it fits."""
+    python = '.'.join(map(str, sys.version_info[:3]))
+    found = {module: installed_version(module) for module in STACKS[0].ranges}
+    if within(python, PYTHON) and any(supports(stack, found) for stack in STACKS):
+        return
+    versions = ', '.join(f'{module} {version or "missing"}' for module, version in found.items())
+    combinations = '\n'.join(
+        '  ' + ', '.join(f'{m} {r}' for m, r in stack.ranges.items()) + f' ({stack.name})'
+        for stack in STACKS
+    )
+    raise ImportError(
+        f'cmae_mm does not work with Python {python} and {versions}. It needs Python {PYTHON} '
+        f'and one of these combinations (requirements/ has the versions that were tested):\n'
+        f'{combinations}'
+    )
+
+
+def installed_version(module: str) -> str | None:
+    """Read a package's version.py, whatever its distribution is called; None if it is missing.
+
+    The package is not imported: the hosts' own checks would stop at the first misfit.
+    """
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        return None
+    return runpy.run_path(str(Path(spec.origin).with_name('version.py')))['__version__']
+
+
+def supports(stack: Stack, found: dict[str, str | None]) -> bool:
+    """Whether every module is there in a version of the stack."""
+    return all(within(found[module], versions) for module, versions in stack.ranges.items())
+
+
+def within(version: str | None, versions: str) -> bool:
+    """Whether a version is in a range; a build (+cu128) or preview (2.6.0a0) counts as the release."""
+    return version is not None and Version(version).base_version in SpecifierSet(versions)

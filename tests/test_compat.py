@@ -1,0 +1,95 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from cmae_mm import compat
+
+DEFAULT = {'torch': '2.10.0+cu128', 'mmengine': '0.10.12', 'mmcv': '2.3.6', 'mmpretrain': '1.3.6'}
+OPENMMLAB = {'torch': '2.1.2+cu121', 'mmengine': '0.10.7', 'mmcv': '2.1.0', 'mmpretrain': '1.2.0'}
+REQUIREMENTS = Path(__file__).parent.parent / 'requirements'
+
+
+@pytest.fixture
+def install(monkeypatch):
+    """Pretends that versions are installed."""
+
+    def pretend(versions, python=(3, 11, 7)):
+        monkeypatch.setattr(compat, 'installed_version', versions.get)
+        monkeypatch.setattr(compat.sys, 'version_info', python)
+
+    return pretend
+
+
+def test_environment_of_the_tests_is_supported():
+    compat.check_versions()
+
+
+@pytest.mark.parametrize('versions', [DEFAULT, OPENMMLAB])
+@pytest.mark.parametrize('python', [(3, 10, 0), (3, 12, 9)])
+def test_both_stacks_pass(install, versions, python):
+    install(versions, python)
+    compat.check_versions()
+
+
+@pytest.mark.parametrize('file, stack', [('default', 0), ('mmcv', 0), ('openmmlab', 1)])
+def test_requirement_files_are_within_the_ranges(file, stack):
+    pins = re.findall(
+        r'^(?:onedl-)?([\w]+)(?:-lite)?==([\d.]+)', (REQUIREMENTS / f'{file}.txt').read_text(), re.M
+    )
+    ranges = compat.STACKS[stack].ranges
+    known = {module: version for module, version in pins if module in ranges}
+    assert known
+    assert all(compat.within(version, ranges[module]) for module, version in known.items())
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'torch': '2.11.0'},
+        {'mmengine': '0.10.7'},
+        {'mmcv': '2.1.0'},
+        {'mmpretrain': '1.2.0'},
+        {'mmpretrain': None},
+    ],
+)
+def test_mixed_stacks_are_refused_naming_found_and_supported(install, change):
+    found = {**DEFAULT, **change}
+    install(found)
+    with pytest.raises(ImportError) as error:
+        compat.check_versions()
+    message = str(error.value)
+    for module, version in found.items():
+        assert f'{module} {version or "missing"}' in message
+    for stack in compat.STACKS:
+        for module, versions in stack.ranges.items():
+            assert f'{module} {versions}' in message
+
+
+def test_torch_that_cannot_load_mmengine_checkpoints_is_refused(install):
+    install({**OPENMMLAB, 'torch': '2.6.0'})
+    with pytest.raises(ImportError, match='torch 2.6.0'):
+        compat.check_versions()
+
+
+@pytest.mark.parametrize('python', [(3, 9, 18), (3, 13, 0)])
+def test_python_outside_the_range_is_refused(install, python):
+    install(DEFAULT, python)
+    with pytest.raises(ImportError, match=f'Python 3.{python[1]}.{python[2]} .*>=3.10,<3.13'):
+        compat.check_versions()
+
+
+@pytest.mark.parametrize('version', ['2.6.0', '2.6.0+cu124', '2.6.0a0+ecf3bae40a.nv25.01'])
+def test_builds_and_previews_count_as_their_release(version):
+    assert compat.within(version, '>=2.6,<2.7')
+    assert not compat.within(version, '<2.6')
+
+
+def test_version_is_read_without_importing_the_package(tmp_path, monkeypatch):
+    package = tmp_path / 'imports_badly'
+    package.mkdir()
+    (package / '__init__.py').write_text("raise RuntimeError('imported')")
+    (package / 'version.py').write_text("__version__ = '1.2.3'")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert compat.installed_version('imports_badly') == '1.2.3'
+    assert compat.installed_version('is_not_there_at_all') is None
