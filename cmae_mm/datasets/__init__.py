@@ -1,0 +1,22 @@
+"""The data path: image files, master images, parameters of the two views."""
+
+from .pretrain_dataset import PretrainDataset, SeededSampler
+from .transforms import (
+    ColorAugment,
+    IndependentCrop,
+    LoadImage,
+    MasterCrop,
+    PackViews,
+    PixelShift,
+)
+
+__all__ = [
+    'ColorAugment',
+    'IndependentCrop',
+    'LoadImage',
+    'MasterCrop',
+    'PackViews',
+    'PixelShift',
+    'PretrainDataset',
+    'SeededSampler',
+]

@@ -1,0 +1,130 @@
+"""Images to pre-train on: any folder, no labels needed."""
+
+import contextlib
+from pathlib import Path
+from typing import Iterator, Optional
+
+import numpy as np
+from mmengine.registry import DATA_SAMPLERS
+from mmengine.dataset import DefaultSampler
+from mmpretrain.datasets import CustomDataset
+from mmpretrain.registry import DATASETS
+
+
+@DATASETS.register_module()
+class PretrainDataset(CustomDataset):
+    """The images of a folder, with or without sub-folders; labels are not read.
+
+    A file that can't be read is reported by the pipeline and replaced by
+    another image. The first image is made when the dataset is, so that a
+    pipeline that can't work fails at once and in one process.
+
+    Args:
+        data_root: folder, looked through with all its sub-folders.
+        data_prefix: sub-folder of ``data_root`` to take.
+        max_refetch: unreadable images in a row after which the run stops.
+        **kwargs: of mmpretrain's CustomDataset.
+
+    Raises:
+        FileNotFoundError: no such folder, or no image in it.
+        RuntimeError: ``max_refetch`` images in a row could not be read.
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        data_prefix: str = '',
+        max_refetch: int = 100,
+        lazy_init: bool = False,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            data_root=data_root,
+            data_prefix=data_prefix,
+            with_label=False,
+            max_refetch=max_refetch,
+            lazy_init=True,
+            **kwargs,
+        )
+        if not lazy_init:
+            self.full_init()
+            self[SampleIndex(0, seed=0)]
+
+    def load_data_list(self) -> list:
+        if '://' not in self.img_prefix and not Path(self.img_prefix).is_dir():
+            raise FileNotFoundError(
+                f'no image folder {self.img_prefix!r}: put images there, link it '
+                '(ln -s /where/they/are), or set data_root of the dataset'
+            )
+        try:
+            return super().load_data_list()
+        except RuntimeError:
+            raise FileNotFoundError(
+                f'no image in {self.img_prefix!r}: expected files that end in '
+                f'{", ".join(sorted(self.extensions))}'
+            ) from None
+
+    def __getitem__(self, index: int) -> dict:
+        """
+        Args:
+            index: of the image; a :class:`SampleIndex` also says which random
+                numbers its views get.
+        """
+        with numpy_seed(getattr(index, 'seed', None)):
+            image = int(index)
+            for _ in range(self.max_refetch):
+                data = self.prepare_data(image)
+                if data is not None:
+                    return data
+                image = self._rand_another()
+        raise RuntimeError(
+            f'{self.max_refetch} images in a row could not be read in '
+            f'{self.img_prefix!r}, the last {self.get_data_info(image)["img_path"]!r}:'
+            ' are these 8-bit image files?'
+        )
+
+
+class SampleIndex(int):
+    """An index that carries the seed of its sample, also into workers."""
+
+    seed: int
+
+    def __new__(cls, index: int, seed: int):
+        self = super().__new__(cls, index)
+        self.seed = seed
+        return self
+
+    def __getnewargs__(self):
+        return int(self), self.seed
+
+
+@DATA_SAMPLERS.register_module()
+class SeededSampler(DefaultSampler):
+    """The host's sampler, whose indices carry the seed of their sample.
+
+    With it a sample depends on (seed, epoch, index) alone: not on the number of
+    workers or ranks, nor on where a run was resumed.
+    """
+
+    def __iter__(self) -> Iterator[SampleIndex]:
+        for index in super().__iter__():
+            entropy = np.random.SeedSequence((self.seed, self.epoch, index))
+            yield SampleIndex(index, seed=int(entropy.generate_state(1)[0]))
+
+
+@contextlib.contextmanager
+def numpy_seed(seed: Optional[int]):
+    """Seed numpy's global generator, which transforms draw from, for a while.
+
+    Args:
+        seed: None leaves the generator as it is.
+    """
+    if seed is None:
+        yield
+        return
+    state = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)

@@ -1,0 +1,276 @@
+"""From an image file to a master image and the parameters of its views."""
+
+from typing import Optional, Sequence
+
+import cv2
+import mmengine.fileio as fileio
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.logging import print_log
+from mmpretrain.datasets.transforms import RandomResizedCrop
+from mmpretrain.models.utils import to_2tuple
+from mmpretrain.registry import TRANSFORMS
+from torch.nn import functional as F
+from torch.utils.data import default_collate
+
+from cmae_mm.models.views import make_views
+
+
+@TRANSFORMS.register_module()
+class LoadImage(BaseTransform):
+    """Read an image file as RGB, or report it and skip it.
+
+    The host's loader stops the run at the first broken file, or skips it
+    without a word. This one warns and returns None, whereupon the dataset takes
+    another image.
+
+    Adds ``img``, uint8 (H, W, C), and ``img_shape``; needs ``img_path``.
+
+    Args:
+        color_type: 'color' (RGB), 'grayscale' (one channel) or 'unchanged'
+            (the file's own channels, in its order; 3 are taken for colour).
+        backend_args: of ``mmengine.fileio.get``.
+    """
+
+    _FLAGS = {
+        'color': cv2.IMREAD_COLOR,
+        'grayscale': cv2.IMREAD_GRAYSCALE,
+        'unchanged': cv2.IMREAD_UNCHANGED,
+    }
+
+    def __init__(
+        self, color_type: str = 'color', backend_args: Optional[dict] = None
+    ) -> None:
+        if color_type not in self._FLAGS:
+            raise ValueError(
+                f'color_type={color_type!r}: choose from {", ".join(self._FLAGS)}'
+            )
+        self.flag = self._FLAGS[color_type]
+        self.backend_args = backend_args
+
+    def transform(self, results: dict) -> Optional[dict]:
+        try:
+            content = fileio.get(results['img_path'], backend_args=self.backend_args)
+            image = decode(content, self.flag)
+        except (OSError, ValueError, cv2.error) as error:
+            print_log(
+                f'skipped {results["img_path"]}: {error}', 'current', level='WARNING'
+            )
+            return None
+        results['img'] = image
+        results['img_shape'] = image.shape[:2]
+        return results
+
+
+def decode(content: bytes, flag: int = cv2.IMREAD_COLOR) -> np.ndarray:
+    """Decode an image file to uint8 (H, W, C); three channels come as RGB.
+
+    Raises:
+        ValueError: the bytes are no image, or one of another depth than 8 bit.
+    """
+    buffer = np.frombuffer(content, np.uint8)
+    image = cv2.imdecode(buffer, flag) if len(buffer) else None
+    if image is None:
+        raise ValueError(f'not an image that can be decoded ({len(content)} bytes)')
+    if image.dtype != np.uint8:
+        raise ValueError(f'an image of {image.dtype}, expected 8 bits a channel')
+    if image.ndim == 2:
+        return image[:, :, None]
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.shape[2] == 3 else image
+
+
+@TRANSFORMS.register_module()
+class MasterCrop(RandomResizedCrop):
+    """Random resized crop of any number of channels, antialiased, bicubic.
+
+    Boxes are drawn as the host draws them; the resizing is torch's, which
+    agrees with Pillow's (the released code's) and keeps uint8, where OpenCV's
+    bicubic does not antialias.
+
+    Args:
+        scale: (height, width) of the master image or one number, in pixels.
+        **kwargs: of mmpretrain's RandomResizedCrop, but for the interpolation.
+    """
+
+    def transform(self, results: dict) -> dict:
+        top, left, height, width = self.rand_crop_params(results['img'])
+        box = results['img'][top : top + height, left : left + width]
+        box = torch.from_numpy(box).permute(2, 0, 1).unsqueeze(0)  # (1, C, h, w)
+        master = F.interpolate(box, self.scale, mode='bicubic', antialias=True)
+        results['img'] = master[0].permute(1, 2, 0).numpy()
+        results['img_shape'] = tuple(self.scale)
+        return results
+
+
+@TRANSFORMS.register_module()
+class PixelShift(BaseTransform):
+    """Two crops of the master image, the target's shifted by a few pixels.
+
+    The online crop is at (0, 0), the target's at a shift of 0 to ``max_shift``
+    pixels in each direction, both ends included (paper, Sec. 3.3: p = 31).
+
+    Adds ``online`` and ``target``, each with ``box``: top, left, height, width.
+
+    Args:
+        crop_size: (height, width) of the views or one number, in pixels.
+        max_shift: largest shift in pixels; 0 gives both views the same crop.
+    """
+
+    def __init__(self, crop_size, max_shift: int = 31) -> None:
+        if max_shift < 0:
+            raise ValueError(f'max_shift={max_shift}: must be 0 or more pixels')
+        self.crop_size = to_2tuple(crop_size)
+        self.max_shift = max_shift
+
+    def transform(self, results: dict) -> dict:
+        """
+        Raises:
+            ValueError: the master image is smaller than crop and shift together.
+        """
+        (height, width), (crop_h, crop_w) = results['img_shape'], self.crop_size
+        if height < crop_h + self.max_shift or width < crop_w + self.max_shift:
+            raise ValueError(
+                f'master image of {height}x{width} is too small: crop '
+                f'{crop_h}x{crop_w} + max_shift {self.max_shift} needs '
+                f'{crop_h + self.max_shift}x{crop_w + self.max_shift}; raise the '
+                'scale of MasterCrop or lower crop_size or max_shift'
+            )
+        top, left = np.random.randint(0, self.max_shift + 1, size=2)
+        results['online'] = dict(box=torch.tensor((0, 0, crop_h, crop_w)))
+        results['target'] = dict(box=torch.tensor((top, left, crop_h, crop_w)))
+        return results
+
+
+@TRANSFORMS.register_module()
+class IndependentCrop(MasterCrop):
+    """In place of the pixel shift: a random resized crop for the target view.
+
+    The spatial augmentation that the paper compares pixel shift with (Sec. 4.4).
+    The online crop stays the master image's corner at (0, 0); the target gets a
+    random box of the master image, resized to the size of the crop.
+
+    Adds ``online`` and ``target``, each with ``box``, and the target's own
+    ``master``.
+
+    Args:
+        crop_size: (height, width) of the views or one number, in pixels.
+        **kwargs: of :class:`MasterCrop`, such as ``crop_ratio_range``.
+    """
+
+    def __init__(self, crop_size, **kwargs) -> None:
+        super().__init__(crop_size, **kwargs)
+
+    def transform(self, results: dict) -> dict:
+        box = torch.tensor((0, 0, *self.scale))
+        target = super().transform({'img': results['img']})['img']
+        results['online'] = dict(box=box)
+        results['target'] = dict(box=box, master=_to_chw(target))
+        return results
+
+
+@TRANSFORMS.register_module()
+class ColorAugment(BaseTransform):
+    """Draw the colour augmentation of one view.
+
+    The defaults are the released code's for the target view
+    (cmae/datasets/cmae_dataset.py at e786a52); the order of the four jitters is
+    drawn too, as in torchvision. Without ``ColorAugment`` a view keeps its
+    colours.
+
+    Adds ``color`` to the view: arguments of
+    :func:`cmae_mm.models.views.augment_color`.
+
+    Args:
+        view: 'online' or 'target'.
+        brightness: largest deviation of the factor from 1; so are contrast and
+            saturation.
+        hue: largest shift, in turns.
+        jitter_prob: of the four together.
+        gray_prob: of greyscale.
+        blur_prob: of Gaussian blur.
+        blur_sigma: range of its sigma, in pixels.
+    """
+
+    def __init__(
+        self,
+        view: str = 'target',
+        brightness: float = 0.4,
+        contrast: float = 0.4,
+        saturation: float = 0.4,
+        hue: float = 0.1,
+        jitter_prob: float = 0.8,
+        gray_prob: float = 0.2,
+        blur_prob: float = 0.5,
+        blur_sigma: Sequence[float] = (0.1, 2.0),
+    ) -> None:
+        self.view = view
+        self.deviation = np.array([brightness, contrast, saturation, hue])
+        self.jitter_prob = jitter_prob
+        self.gray_prob = gray_prob
+        self.blur_prob = blur_prob
+        self.blur_sigma = tuple(blur_sigma)
+
+    def transform(self, results: dict) -> dict:
+        """
+        Raises:
+            ValueError: saturation, hue or greyscale of images that have not
+                three channels.
+        """
+        channels = results['img'].shape[2]
+        if channels != 3 and (self.deviation[2:].any() or self.gray_prob):
+            raise ValueError(
+                f'ColorAugment: saturation, hue and gray need RGB, found {channels} '
+                'channels; set saturation=0, hue=0 and gray_prob=0'
+            )
+        jitter = np.array([1.0, 1.0, 1.0, 0.0])
+        if np.random.rand() < self.jitter_prob:
+            jitter += np.random.uniform(-self.deviation, self.deviation)
+            jitter[:3] = jitter[:3].clip(min=0)
+        blurred = np.random.rand() < self.blur_prob
+        results[self.view]['color'] = dict(
+            jitter=torch.from_numpy(jitter).float(),
+            order=torch.from_numpy(np.random.permutation(4)),
+            gray=torch.tensor(np.random.rand() < self.gray_prob),
+            blur=torch.tensor(np.random.uniform(*self.blur_sigma) * blurred).float(),
+        )
+        return results
+
+
+@TRANSFORMS.register_module()
+class PackViews(BaseTransform):
+    """Hand over the master image and the views' parameters, or the views.
+
+    Returns ``inputs``, for ``CMAEDataPreprocessor``.
+
+    Args:
+        views: names of the views to pack; MAE has ``('online',)``.
+        where: 'device' packs the master image, uint8 (C, H, W), and the
+            parameters: the cheapest where a GPU waits. 'worker' makes the
+            views here, uint8 (C, h, w): the cheapest without a GPU.
+    """
+
+    def __init__(
+        self,
+        views: Sequence[str] = ('online', 'target'),
+        where: str = 'device',
+    ) -> None:
+        if where not in ('device', 'worker'):
+            raise ValueError(f"where={where!r}: choose 'device' or 'worker'")
+        self.views = tuple(views)
+        self.where = where
+
+    def transform(self, results: dict) -> dict:
+        views = {name: results[name] for name in self.views}
+        inputs = {'master': _to_chw(results['img']), **views}
+        if self.where == 'worker':
+            batch = default_collate([inputs])
+            inputs = {
+                name: view[0].to(torch.uint8)
+                for name, view in make_views(batch, self.views).items()
+            }
+        return {'inputs': inputs}
+
+
+def _to_chw(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -1,0 +1,22 @@
+"""The method: encoder, decoders, head, losses, momentum target, algorithm."""
+
+from .batch_norm import CrossRankBN
+from .cmae import CMAE
+from .cmae_vit import CMAEViT, plain_encoder
+from .data_preprocessor import CMAEDataPreprocessor
+from .decoders import CMAEFeatureDecoder, CMAEPixelDecoder
+from .head import CMAEPretrainHead
+from .losses import BYOLLoss, InfoNCELoss
+
+__all__ = [
+    'BYOLLoss',
+    'CMAE',
+    'CMAEDataPreprocessor',
+    'CMAEFeatureDecoder',
+    'CMAEPixelDecoder',
+    'CMAEPretrainHead',
+    'CMAEViT',
+    'CrossRankBN',
+    'InfoNCELoss',
+    'plain_encoder',
+]

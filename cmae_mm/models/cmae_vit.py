@@ -1,0 +1,150 @@
+"""The encoder: mmpretrain's Vision Transformer on the visible patches only."""
+
+from typing import Optional, Tuple
+
+import torch
+from mmpretrain.models import VisionTransformer
+from mmpretrain.models.utils import build_2d_sincos_position_embedding, to_2tuple
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+
+from .masking import PatchMask, PatchMasking
+
+# What CMAEViT adds to the fields of VisionTransformer.
+_MASK_FIELDS = ('mask_ratio', 'mask_block')
+
+
+@MODELS.register_module()
+class CMAEViT(VisionTransformer):
+    """Vision Transformer whose :meth:`encode` sees a masked image.
+
+    Its tensors are those of ``mmpretrain.VisionTransformer``, name for name.
+    Called as a module it is that VisionTransformer, on the whole image.
+
+    Args:
+        arch: 'deit-s' (ViT-S of the MAE family: width 384; mmpretrain's own
+            's' has width 768), 'b', 'l', 'h', or a dict of sizes.
+        img_size: (height, width) or one number, in pixels.
+        patch_size: side of a patch, in pixels.
+        in_channels: channels of the image.
+        mask_ratio: share of patches removed by :meth:`encode` (paper, Sec.
+            4.1: 0.75; released code: 0.65).
+        mask_block: side of a masked block, in patches (paper: 1; released: 2).
+        out_type: form of the output of ``forward``; see VisionTransformer.
+        **kwargs: further fields of VisionTransformer.
+
+    Raises:
+        ValueError: image size not divisible by the patch size, blocks that
+            don't tile the grid, or a ratio that leaves nothing to see or do.
+    """
+
+    def __init__(
+        self,
+        arch='b',
+        img_size=224,
+        patch_size: int = 16,
+        in_channels: int = 3,
+        mask_ratio: float = 0.75,
+        mask_block: int = 1,
+        out_type: str = 'raw',
+        **kwargs,
+    ) -> None:
+        height, width = to_2tuple(img_size)
+        if height % patch_size or width % patch_size:
+            raise ValueError(
+                f'image size {height}x{width} is not divisible by '
+                f'patch_size={patch_size}: change img_size (and the crop size of '
+                'the data pipeline) or patch_size'
+            )
+        super().__init__(
+            arch,
+            img_size=(height, width),
+            patch_size=patch_size,
+            in_channels=in_channels,
+            out_type=out_type,
+            **kwargs,
+        )
+        self.patch_size = patch_size
+        self.in_channels = in_channels
+        self.mask_ratio = mask_ratio
+        self.masking = PatchMasking(self.patch_resolution, mask_ratio, mask_block)
+        # sine-cosine, fixed in pre-training (MAE's recipe)
+        self.pos_embed.requires_grad = False
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        if (self.init_cfg or {}).get('type') == 'Pretrained':
+            return
+        nn.init.xavier_uniform_(self.patch_embed.projection.weight.flatten(1))
+        nn.init.normal_(self.cls_token, std=0.02)
+        self.pos_embed.data.copy_(
+            sincos_position_embedding(self.patch_resolution, self.embed_dims)
+        )
+
+    def encode(
+        self, images: Tensor, noise: Optional[Tensor] = None
+    ) -> Tuple[Tensor, Optional[PatchMask]]:
+        """Encode the visible patches; all of them, in order, at mask_ratio 0.
+
+        Args:
+            images: shape (N, C, H, W), normalised.
+            noise: shape (N, blocks); drawn from torch's generator if None.
+
+        Returns:
+            tokens, shape (N, 1 + K, D), class token first, and the mask (None
+            at mask_ratio 0).
+
+        Raises:
+            ValueError: images of another size or number of channels.
+        """
+        expected = (self.in_channels, *self.img_size)
+        if tuple(images.shape[1:]) != expected:
+            raise ValueError(
+                f'got images of shape (C, H, W) = {tuple(images.shape[1:])}, the '
+                f'encoder was built for {expected}: make img_size and in_channels '
+                'of the backbone agree with the crop size of the data pipeline'
+            )
+        if self.mask_ratio == 0:
+            return super().forward(images)[-1], None
+        if noise is None:
+            noise = self.masking.noise(len(images), images.device)
+        patch_mask = self.masking(noise)
+        x = self.patch_embed(images)[0] + self.pos_embed[:, 1:]  # (N, L, D)
+        ids_keep = patch_mask.ids_keep.unsqueeze(-1).expand(-1, -1, x.shape[-1])
+        x = x.gather(1, ids_keep)  # (N, K, D)
+        cls_token = (self.cls_token + self.pos_embed[:, :1]).expand(len(x), -1, -1)
+        x = self.pre_norm(torch.cat((cls_token, x), dim=1))
+        for layer in self.layers:
+            x = layer(x)
+        return (self.ln1(x) if self.final_norm else x), patch_mask
+
+
+def sincos_position_embedding(grid: Tuple[int, int], width: int) -> Tensor:
+    """Fixed 2-D position embedding with a zero class token.
+
+    Args:
+        grid: patches of an image, (rows, columns).
+        width: of a token; divisible by 4.
+
+    Returns:
+        Shape (1, 1 + rows * columns, width), patches in row-major order.
+    """
+    # The host's function walks its grid column by column; tokens come row by
+    # row. On square grids that is a renaming of axes, on others an error.
+    return build_2d_sincos_position_embedding(grid[::-1], width, cls_token=True)
+
+
+def plain_encoder(backbone: dict, **overrides) -> dict:
+    """The config of the same encoder as mmpretrain's plain VisionTransformer.
+
+    Args:
+        backbone: config of a CMAEViT, a MAEViT or any other backbone (which is
+            returned as it is).
+        **overrides: fields to set in the result, such as ``out_type``.
+    """
+    backbone = dict(backbone)
+    if backbone['type'].split('.')[-1] in ('CMAEViT', 'MAEViT'):
+        backbone['type'] = 'VisionTransformer'
+        for field in _MASK_FIELDS:
+            backbone.pop(field, None)
+    return {**backbone, **overrides}

@@ -1,0 +1,81 @@
+"""Random masks over the patch grid, of single patches or of whole blocks."""
+
+from typing import NamedTuple, Tuple
+
+import torch
+from torch import Tensor
+
+
+class PatchMask(NamedTuple):
+    """Which patches of each image are removed; L = gh * gw, row-major.
+
+    Attributes:
+        mask: float, shape (N, L); 1 = removed, 0 = visible.
+        ids_keep: int64, shape (N, K); the visible patches, in encoder order.
+        ids_restore: int64, shape (N, L); position of every patch in the
+            sequence [visible patches, removed patches].
+    """
+
+    mask: Tensor
+    ids_keep: Tensor
+    ids_restore: Tensor
+
+
+class PatchMasking:
+    """Draws masks of a fixed ratio, made of ``block`` x ``block`` patches.
+
+    ``block=1`` is the paper's mask of single patches; the released code uses
+    ``block=2`` (cmae/models/backbones/cmae_vit.py at e786a52).
+
+    Args:
+        grid: patches of an image, (rows, columns).
+        ratio: share of blocks to remove, 0 <= ratio < 1; 0 removes nothing.
+        block: side of a block, in patches.
+
+    Raises:
+        ValueError: blocks don't tile the grid, or the ratio leaves no visible
+            or, unless it is 0, no removed block.
+    """
+
+    def __init__(self, grid: Tuple[int, int], ratio: float, block: int = 1) -> None:
+        rows, cols = grid
+        if block < 1 or rows % block or cols % block:
+            raise ValueError(
+                f'mask_block={block} does not tile the {rows}x{cols} patch grid: '
+                'choose a block that divides both sides'
+            )
+        self.blocks = (rows // block, cols // block)
+        self.block = block
+        self.num_blocks = self.blocks[0] * self.blocks[1]
+        # the small number keeps 100 * (1 - 0.9) = 9.999999999999998 at 10
+        self.num_keep = int(self.num_blocks * (1 - ratio) + 1e-6)
+        if not 0 < self.num_keep <= self.num_blocks or (
+            ratio > 0 and self.num_keep == self.num_blocks
+        ):
+            raise ValueError(
+                f'mask_ratio={ratio} keeps {self.num_keep} of {self.num_blocks} '
+                'blocks visible: at least one must stay visible and, unless the '
+                'ratio is 0, at least one must be removed'
+            )
+
+    def noise(self, num_images: int, device: torch.device) -> Tensor:
+        """Uniform noise in [0, 1), one number a block: shape (N, num_blocks)."""
+        return torch.rand(num_images, self.num_blocks, device=device)
+
+    def __call__(self, noise: Tensor) -> PatchMask:
+        """The blocks with the smallest noise stay visible.
+
+        Args:
+            noise: shape (N, num_blocks), blocks in row-major order.
+        """
+        # Ranks, not the noise itself, are spread over the patches: two blocks
+        # with equal noise must not share the last visible places.
+        rank = noise.argsort(dim=1).argsort(dim=1).view(-1, *self.blocks)
+        rank = rank.repeat_interleave(self.block, 1).repeat_interleave(self.block, 2)
+        rank = rank.flatten(1)  # (N, L)
+        ids_shuffle = rank.argsort(dim=1, stable=True)
+        return PatchMask(
+            mask=(rank >= self.num_keep).float(),
+            ids_keep=ids_shuffle[:, : self.num_keep * self.block**2],
+            ids_restore=ids_shuffle.argsort(dim=1),
+        )

@@ -1,0 +1,40 @@
+"""The momentum target: a slow copy of online modules, parameter by parameter."""
+
+from typing import Dict, List, Tuple
+
+import torch
+from torch import Tensor, nn
+
+
+class MomentumPairs:
+    """Pairs of (target, online) parameters that share a name and a shape.
+
+    A parameter of the target whose online namesake has another shape has
+    nothing to follow (the first layer of the target projector, where encoder
+    and feature decoder differ in width): it keeps its initial value and its
+    name is listed in ``unpaired``.
+
+    Args:
+        modules: target module by the name of its online module and the module
+            itself; the targets stop requiring gradients.
+    """
+
+    def __init__(self, modules: Dict[str, Tuple[nn.Module, nn.Module]]) -> None:
+        self.targets: List[Tensor] = []
+        self.onlines: List[Tensor] = []
+        self.unpaired: List[str] = []
+        for prefix, (target, online) in modules.items():
+            target.requires_grad_(False)
+            online_parameters = dict(online.named_parameters())
+            for name, parameter in target.named_parameters():
+                source = online_parameters[name]
+                if source.shape == parameter.shape:
+                    self.targets.append(parameter)
+                    self.onlines.append(source)
+                else:
+                    self.unpaired.append(f'{prefix}.{name}')
+
+    @torch.no_grad()
+    def update(self, momentum: float) -> None:
+        """target = momentum * target + (1 - momentum) * online, in one call."""
+        torch._foreach_lerp_(self.targets, self.onlines, 1 - momentum)

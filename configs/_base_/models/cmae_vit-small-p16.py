@@ -1,0 +1,3 @@
+_base_ = './cmae_vit-base-p16.py'
+
+model = dict(backbone=dict(arch='deit-s'))

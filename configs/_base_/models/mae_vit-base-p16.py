@@ -1,0 +1,1 @@
+_base_ = 'mmpretrain::_base_/models/mae_vit-base-p16.py'

@@ -1,0 +1,9 @@
+# ViT-B/16, the paper's recipe, 1600 epochs, batch 32 x 128.
+# Command: NNODES=4 tools/dist_train.sh configs/cmae/cmae_vit-base-p16_32xb128-amp-coslr-1600e_in1k.py 8  (on each node)
+# Hardware: 32 GPUs. Time and result: not measured.
+_base_ = [
+    '../_base_/models/cmae_vit-base-p16.py',
+    '../_base_/datasets/imagenet_cmae.py',
+    '../_base_/schedules/adamw_coslr_1600e.py',
+    '../_base_/default_runtime.py',
+]

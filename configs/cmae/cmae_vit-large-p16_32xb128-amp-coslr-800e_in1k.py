@@ -1,0 +1,9 @@
+# ViT-L/16, the paper's recipe, 800 epochs, batch 32 x 128.
+# Command: NNODES=4 tools/dist_train.sh configs/cmae/cmae_vit-large-p16_32xb128-amp-coslr-800e_in1k.py 8  (on each node)
+# Hardware: 32 GPUs. Time and result: not measured.
+_base_ = [
+    '../_base_/models/cmae_vit-large-p16.py',
+    '../_base_/datasets/imagenet_cmae.py',
+    '../_base_/schedules/adamw_coslr_800e.py',
+    '../_base_/default_runtime.py',
+]

@@ -1,0 +1,9 @@
+# ViT-B/16, MAE baseline on CMAE's data path, 800 epochs, batch 32 x 128.
+# Command: NNODES=4 tools/dist_train.sh configs/mae/mae_vit-base-p16_32xb128-amp-coslr-800e_in1k.py 8  (on each node)
+# Hardware: 32 GPUs. Time and result: not measured.
+_base_ = [
+    '../_base_/models/mae_vit-base-p16.py',
+    '../_base_/datasets/imagenet_mae.py',
+    '../_base_/schedules/adamw_coslr_800e.py',
+    '../_base_/default_runtime.py',
+]

@@ -1,0 +1,9 @@
+# ViT-L/16, MAE baseline on CMAE's data path, 1600 epochs, batch 32 x 128.
+# Command: NNODES=4 tools/dist_train.sh configs/mae/mae_vit-large-p16_32xb128-amp-coslr-1600e_in1k.py 8  (on each node)
+# Hardware: 32 GPUs. Time and result: not measured.
+_base_ = [
+    '../_base_/models/mae_vit-large-p16.py',
+    '../_base_/datasets/imagenet_mae.py',
+    '../_base_/schedules/adamw_coslr_1600e.py',
+    '../_base_/default_runtime.py',
+]
