@@ -76,5 +76,5 @@ def supports(stack: Stack, found: dict[str, str | None]) -> bool:
 
 
 def within(version: str | None, versions: str) -> bool:
-    """Whether a version is in a range; a build (+cu128) or preview (2.6.0a0) counts as the release."""
+    """Whether a version is in a range; builds (+cu128) and previews (a0) count as the release."""
     return version is not None and Version(version).base_version in SpecifierSet(versions)
