@@ -311,7 +311,7 @@ class Installer:
         options = ['--no-cache-dir', '--no-deps', '--no-build-isolation', '--verbose']
         with tempfile.TemporaryDirectory(dir=str(wheels)) as built:
             self.pip(
-                "compiling mmcv's operators, once for this user (usually %.0f minutes on %d cores)"
+                "compiling mmcv's operators (once for this user; usually %.0f minutes on %d cores)"
                 % (max(1, OPS_CORE_MINUTES / cores), cores),
                 'wheel',
                 *(options + ['--wheel-dir', built] + requirement_lines('mmcv')),
