@@ -152,11 +152,6 @@ def python_version():
     return '%d.%d.%d' % sys.version_info[:3]
 
 
-def base_python():
-    """Returns the Python itself where this one is an environment's, maybe one to be deleted."""
-    return os.path.realpath(sys.executable)
-
-
 def check_space(environment):
     """Raises InstallError unless the environment and the files on their way into it have space."""
     free = shutil.disk_usage(str(ROOT)).free / 1024**3
@@ -216,6 +211,8 @@ class Installer:
         self.environment = environment
         self.folder = ROOT / environment.folder
         self.python = self.folder / 'bin' / 'python'
+        # This Python may be the one of the environment: its base outlives the environment.
+        self.base_python = os.path.realpath(sys.executable)
         self.stamp = self.folder / 'made_from.json'
         self.log = self.folder / 'install.log'
 
@@ -233,7 +230,7 @@ class Installer:
         files = self.environment.requirements + ('mmcv',) * self.environment.mmcv
         return {
             'folder': str(self.folder),
-            'python': [base_python(), python_version()],
+            'python': [self.base_python, python_version()],
             'requirements': [line for name in files for line in requirement_lines(name)],
         }
 
@@ -254,7 +251,7 @@ class Installer:
         shutil.rmtree(str(self.folder), ignore_errors=True)
         check_space(self.environment)
         self.folder.mkdir()
-        self.run('making the environment', [base_python(), '-m', 'venv', str(self.folder)])
+        self.run('making the environment', [self.base_python, '-m', 'venv', str(self.folder)])
         # One resolution: in several, pip undoes its earlier choices.
         files = [str(requirement_file(name)) for name in self.environment.requirements]
         self.pip(

@@ -55,6 +55,8 @@ class Machine:
             self.interrupt_at = None
             raise KeyboardInterrupt
         self.commands.append(what.split(' (')[0])
+        if self.commands[-1] == 'making the environment':
+            assert Path(command[0]).exists()
         if '--wheel-dir' in command:
             folder = Path(command[command.index('--wheel-dir') + 1])
             (folder / WHEEL).touch()
@@ -117,6 +119,15 @@ def test_moved_environment_is_made_anew(machine):
     root = machine.root.rename(machine.root.parent / 'moved')
     machine.monkeypatch.setattr(machine.install, 'ROOT', root)
     assert machine.make('default') == (0, CREATE)
+
+
+def test_environment_is_made_anew_by_its_own_python(machine, monkeypatch):
+    python = machine.root / '.venv' / 'bin' / 'python'
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, 'executable', str(python))
+    assert machine.make('default') == (0, CREATE)
+    assert not python.exists()
 
 
 @pytest.mark.parametrize('step', range(len(CREATE)))
