@@ -1,0 +1,71 @@
+"""Images per second in the log, and a live line on a terminal."""
+
+import contextlib
+import sys
+
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmpretrain.registry import HOOKS
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+
+@HOOKS.register_module()
+class ProgressHook(Hook):
+    """Says how fast and how far training is.
+
+    Puts ``train/images_per_s``, the images that all ranks together took in a second,
+    in the message hub, whence mmengine's ``LoggerHook`` prints it beside the losses.
+    On rank 0, where the error stream is a terminal, a line shows step, losses, images
+    per second and the time that is left; elsewhere nothing but the log is written.
+
+    Needs mmengine's ``IterTimerHook``, one of its default hooks.
+
+    Args:
+        window: number of latest steps that the rate is a mean of.
+    """
+
+    # after IterTimerHook (NORMAL), before LoggerHook (BELOW_NORMAL)
+    priority = 55
+
+    def __init__(self, window: int = 20) -> None:
+        self.window = window
+        self.live = contextlib.ExitStack()
+        self.bar = None
+
+    def before_train(self, runner) -> None:
+        if not (is_main_process() and sys.stderr.isatty()):
+            return
+        # log lines pass above the live line instead of through it
+        self.live.enter_context(logging_redirect_tqdm([runner.logger]))
+        self.bar = self.live.enter_context(
+            tqdm(
+                total=runner.max_iters,
+                initial=runner.iter,
+                unit='step',
+                dynamic_ncols=True,
+                bar_format='{n_fmt}/{total_fmt} |{bar}| {remaining} left{postfix}',
+            )
+        )
+
+    def after_train_iter(
+        self, runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        hub = runner.message_hub
+        batch_size = runner.train_dataloader.batch_sampler.batch_size
+        seconds = hub.get_scalar('train/time').mean(self.window)
+        rate = batch_size * get_world_size() / seconds
+        hub.update_scalar('train/images_per_s', rate)
+        if self.bar is not None:
+            # from the hub, where they are numbers already: no wait for the device
+            losses = {
+                name: hub.get_scalar(f'train/{name}').current()
+                for name in outputs
+                if 'loss' in name
+            }
+            self.bar.set_postfix(**losses, images_per_s=f'{rate:.0f}', refresh=False)
+            self.bar.update()
+
+    def after_train(self, runner) -> None:
+        self.live.close()
+        self.bar = None

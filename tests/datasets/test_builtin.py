@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cmae_mm.datasets import builtin
+
+
+@pytest.fixture
+def few_pictures(monkeypatch):
+    monkeypatch.setattr(builtin, 'PICTURES_PER_CLASS', {'train': 3, 'test': 2})
+
+
+def _contents(root: Path) -> dict:
+    return {
+        str(path.relative_to(root)): path.read_bytes() for path in root.rglob('*.jpg')
+    }
+
+
+@pytest.mark.parametrize('name', builtin.SURFACES)
+def test_train_and_test_regions_lie_in_the_photograph_and_apart(name):
+    surface = builtin.SURFACES[name]
+    width, height = Image.open(builtin.photograph_path(surface)).size
+    seen = np.zeros((height, width), int)
+    for left, top, right, bottom in (surface.train, surface.test):
+        assert 0 <= left < right <= width and 0 <= top < bottom <= height
+        assert min(right - left, bottom - top) >= builtin._CUT_SIDES[1]
+        seen[top:bottom, left:right] += 1
+    assert seen.max() == 1
+
+
+def test_no_region_is_shared_between_classes():
+    surfaces = builtin.SURFACES.values()
+    for file in {surface.file for surface in surfaces}:
+        seen = np.zeros((1500, 1500), int)
+        for surface in surfaces:
+            if surface.file == file:
+                for left, top, right, bottom in (surface.train, surface.test):
+                    seen[top:bottom, left:right] += 1
+        assert seen.max() == 1, file
+
+
+def test_pictures_show_pixels_of_their_region_only(monkeypatch):
+    """A region painted black in a white photograph gives black pictures."""
+    photograph = np.full((120, 200), 255, np.uint8)
+    photograph[:, :100] = 0
+    monkeypatch.setattr(builtin, '_expose', lambda pixels, rng: pixels.astype(np.uint8))
+    region = Image.fromarray(photograph).crop((0, 0, 100, 120))
+    rng = np.random.default_rng(0)
+    assert all(np.asarray(builtin._cut(region, rng)).max() == 0 for _ in range(50))
+
+
+def test_writes_grey_class_folders(tmp_path, few_pictures):
+    builtin.write_builtin_images(tmp_path)
+    for split, count in builtin.PICTURES_PER_CLASS.items():
+        folders = sorted(path.name for path in (tmp_path / split).iterdir())
+        assert folders == sorted(builtin.SURFACES)
+        for folder in folders:
+            pictures = [Image.open(p) for p in (tmp_path / split / folder).iterdir()]
+            assert len(pictures) == count
+            assert all(p.size == (builtin.SIDE,) * 2 for p in pictures)
+            assert all(p.mode == 'L' for p in pictures)
+
+
+def test_same_pictures_every_time_and_no_two_alike(tmp_path, few_pictures):
+    builtin.write_builtin_images(tmp_path / 'a')
+    builtin.write_builtin_images(tmp_path / 'b')
+    first = _contents(tmp_path / 'a')
+    assert first == _contents(tmp_path / 'b')
+    assert len(set(first.values())) == len(first)
+
+
+def test_exposure_tells_nothing_of_the_photograph():
+    pixels = np.random.default_rng(1).uniform(0, 40, (16, 16)).astype(np.float32)
+    dark = builtin._expose(pixels, np.random.default_rng(2))
+    bright = builtin._expose(pixels + 200, np.random.default_rng(2))
+    assert np.array_equal(dark, bright)
+
+
+def test_missing_package_or_photograph_is_named():
+    surface = builtin.Surface('no_such_package', 'a.png', (0, 0, 9, 9), (9, 0, 18, 9))
+    with pytest.raises(FileNotFoundError, match='no_such_package'):
+        builtin.photograph_path(surface)
+    with pytest.raises(FileNotFoundError, match='no a.png'):
+        builtin.photograph_path(surface._replace(package='skimage'))
