@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Compare this package with one training step of the released CMAE code.
 
     python tools/check_parity.py FIXTURE.pt

@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Pre-train (or fine-tune) a model described by a config.
 
     python tools/train.py CONFIG [--work-dir DIR] [--cfg-options key=value ...]
@@ -12,6 +13,7 @@ from mmengine.runner import Runner
 
 import cmae_mm  # noqa: F401
 from cmae_mm.engine.errors import one_line_errors
+from cmae_mm.engine.ranks import join_cpu_ranks
 
 
 def parse_args() -> argparse.Namespace:
@@ -71,6 +73,7 @@ def main() -> None:
     args = parse_args()
     with one_line_errors():
         cfg = merge_args(Config.fromfile(args.config), args)
+        join_cpu_ranks(cfg)
         Runner.from_cfg(cfg).train()
 
 

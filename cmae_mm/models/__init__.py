@@ -1,6 +1,5 @@
 """The method: encoder, decoders, head, losses, momentum target, algorithm."""
 
-from .batch_norm import CrossRankBN
 from .cmae import CMAE
 from .cmae_vit import CMAEViT, plain_encoder
 from .data_preprocessor import CMAEDataPreprocessor
@@ -16,7 +15,6 @@ __all__ = [
     'CMAEPixelDecoder',
     'CMAEPretrainHead',
     'CMAEViT',
-    'CrossRankBN',
     'InfoNCELoss',
     'plain_encoder',
 ]

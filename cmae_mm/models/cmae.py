@@ -3,7 +3,9 @@
 from typing import Dict, List, Optional, Tuple
 
 import torch
+from mmengine.dist import get_world_size
 from mmengine.logging import print_log
+from mmengine.model import revert_sync_batchnorm
 from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -62,6 +64,9 @@ class CMAE(BaseSelfSupervisor):
             {**backbone, 'mask_ratio': 0.0, **(target or {}), 'init_cfg': None}
         )
         self.target_projector = _build(neck['projector'], in_channels=width)
+        if not torch.cuda.is_available():
+            # torch's SyncBatchNorm refuses CPU ranks: each norms its own batch
+            revert_sync_batchnorm(self)
         self._momentum_pairs = MomentumPairs(
             {
                 'target_backbone': (self.target_backbone, self.backbone),
@@ -103,8 +108,16 @@ class CMAE(BaseSelfSupervisor):
 
         Returns:
             ``loss_rc`` (reconstruction) and ``loss_ct`` (contrast), scalars.
+
+        Raises:
+            ValueError: a batch of one image.
         """
         online_view, target_view = inputs
+        if len(online_view) * (get_world_size() if online_view.is_cuda else 1) < 2:
+            raise ValueError(
+                'a batch of 1 image: batch norm and InfoNCE compare images, use a '
+                'batch_size of at least 2'
+            )
 
         tokens, patch_mask = self.backbone.encode(online_view)
         pixels = self.pixel_decoder(tokens, patch_mask.ids_restore)

@@ -55,9 +55,13 @@ class CMAEDataPreprocessor(BaseDataPreprocessor):
             ValueError: the images have another number of channels.
         """
         inputs = data['inputs']
-        if 'master' in inputs:
-            inputs = make_views(self._masters_to_device(inputs), self.views)
-        views = [self._normalize(self.cast_data(inputs[name])) for name in self.views]
+        # mixed precision begins with the model: pixels keep their 8 bits
+        with torch.autocast(self.mean.device.type, enabled=False):
+            if 'master' in inputs:
+                inputs = make_views(self._masters_to_device(inputs), self.views)
+            views = [
+                self._normalize(self.cast_data(inputs[name])) for name in self.views
+            ]
         return {'inputs': views if len(views) > 1 else views[0], 'data_samples': None}
 
     def _masters_to_device(self, inputs: dict) -> dict:

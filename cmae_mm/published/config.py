@@ -51,8 +51,6 @@ def _decoder(cfg: dict) -> dict:
 
 
 def _projector(cfg: dict) -> dict:
-    cfg = {**cfg, 'norm_cfg': dict(cfg.get('norm_cfg', dict(type='SyncBN', eps=1e-6)))}
-    cfg.pop('in_channels', None)  # follows from the modules in front of it
-    if cfg['norm_cfg']['type'] == 'SyncBN':
-        cfg['norm_cfg']['type'] = 'mmpretrain.CrossRankBN'
-    return cfg
+    # in_channels follows from the modules in front of it
+    cfg = {field: value for field, value in cfg.items() if field != 'in_channels'}
+    return {'norm_cfg': dict(type='SyncBN', eps=1e-6), **cfg}

@@ -1,14 +1,12 @@
 """One training step of the released code, repeated with this package."""
 
-import tempfile
-from pathlib import Path
 from typing import Dict, List, NamedTuple
 
 import torch
-import torch.multiprocessing
 from mmpretrain.registry import MODELS
-from torch import Tensor, distributed
+from torch import Tensor
 
+from ..engine.ranks import run_ranks
 from .config import model_config
 
 
@@ -37,15 +35,7 @@ def check_parity(fixture: dict) -> List[Row]:
         the differences, rank by rank.
     """
     world = fixture['world']
-    with tempfile.TemporaryDirectory() as folder:
-        if world == 1:
-            results = [training_step(fixture, rank=0)]
-        else:
-            torch.multiprocessing.spawn(_run_rank, (fixture, folder), nprocs=world)
-            results = [
-                torch.load(Path(folder, f'{rank}.pt'), weights_only=True)
-                for rank in range(world)
-            ]
+    results = run_ranks(training_step, world, fixture)
     return [
         row
         for rank in range(world)
@@ -53,22 +43,8 @@ def check_parity(fixture: dict) -> List[Row]:
     ]
 
 
-def _run_rank(rank: int, fixture: dict, folder: str) -> None:
-    torch.set_num_threads(1)
-    distributed.init_process_group(
-        'gloo',
-        init_method=f'file://{folder}/rendezvous',
-        rank=rank,
-        world_size=fixture['world'],
-    )
-    torch.save(training_step(fixture, rank), Path(folder, f'{rank}.pt'))
-    distributed.destroy_process_group()
-
-
-def training_step(fixture: dict, rank: int) -> dict:
+def training_step(rank: int, fixture: dict) -> dict:
     """One rank's step through this package's modules, in float32.
-
-    The process group, if there are several ranks, is initialised by the caller.
 
     Returns:
         the keys of a fixture's ``per_rank``.

@@ -35,7 +35,7 @@ model = dict(
             with_bias=True,
             with_last_bn=False,
             with_avg_pool=False,
-            norm_cfg=dict(type='mmpretrain.CrossRankBN', eps=1e-6),
+            norm_cfg=dict(type='SyncBN', eps=1e-6),
         ),
     ),
     head=dict(
@@ -52,7 +52,7 @@ model = dict(
             with_bias=True,
             with_last_bn=False,
             with_avg_pool=False,
-            norm_cfg=dict(type='mmpretrain.CrossRankBN', eps=1e-6),
+            norm_cfg=dict(type='SyncBN', eps=1e-6),
         ),
     ),
     init_cfg=[

@@ -1,0 +1,57 @@
+"""Several ranks on CPUs: real processes joined by gloo."""
+
+import tempfile
+from pathlib import Path
+from typing import Callable, List
+
+import torch
+import torch.multiprocessing
+from mmengine.config import Config
+from torch import distributed
+
+
+def join_cpu_ranks(cfg: Config) -> None:
+    """Let a Runner that a launcher started run on a machine without GPUs.
+
+    mmengine selects a CUDA device whatever the backend is. With the process
+    group made beforehand, from the launcher's environment, it does not, and
+    takes the config's wrapper for CPU modules. Does nothing where there are
+    GPUs or no launcher.
+
+    Args:
+        cfg: of the Runner, changed in place.
+    """
+    if cfg.get('launcher', 'none') == 'none' or torch.cuda.is_available():
+        return
+    distributed.init_process_group('gloo')
+    cfg.model_wrapper_cfg = dict(
+        type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False
+    )
+
+
+def run_ranks(function: Callable[..., dict], world: int, *args) -> List[dict]:
+    """Run ``function(rank, *args)`` in ``world`` processes, one thread each.
+
+    Args:
+        function: at the top level of its module; returns tensors and numbers,
+            in dicts.
+        world: number of ranks.
+        *args: for every rank, picklable.
+
+    Returns:
+        what the ranks returned, in their order.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        torch.multiprocessing.spawn(_run, (function, world, folder, args), nprocs=world)
+        return [
+            torch.load(Path(folder, f'{rank}.pt'), weights_only=True) for rank in range(world)
+        ]
+
+
+def _run(rank: int, function: Callable, world: int, folder: str, args: tuple) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=world
+    )
+    torch.save(function(rank, *args), Path(folder, f'{rank}.pt'))
+    distributed.destroy_process_group()

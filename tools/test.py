@@ -1,0 +1,58 @@
+#!/usr/bin/env python
+"""Test a model described by a config, such as a fine-tuned classifier.
+
+    python tools/test.py CONFIG CHECKPOINT [--cfg-options key=value ...]
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+import cmae_mm  # noqa: F401
+from cmae_mm.engine.errors import one_line_errors
+from cmae_mm.engine.ranks import join_cpu_ranks
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='folder for logs and metrics')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='fields to override, such as test_dataloader.batch_size=64',
+    )
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none'
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    with one_line_errors():
+        cfg = Config.fromfile(args.config)
+        if not cfg.get('test_dataloader'):
+            raise ValueError(
+                f'{args.config} has no test_dataloader: tools/evaluate_features.py '
+                'evaluates a pre-trained encoder, tools/test.py a fine-tuned model'
+            )
+        cfg.launcher = args.launcher
+        cfg.work_dir = args.work_dir or f'./work_dirs/{Path(args.config).stem}'
+        cfg.load_from = args.checkpoint
+        cfg.merge_from_dict(args.cfg_options)
+        join_cpu_ranks(cfg)
+        Runner.from_cfg(cfg).test()
+
+
+if __name__ == '__main__':
+    main()
