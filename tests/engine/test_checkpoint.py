@@ -1,0 +1,67 @@
+import argparse
+import os
+
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+
+from cmae_mm.engine.checkpoint import load_checkpoint, load_state_dict
+
+
+class Attack:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_nothing_in_a_checkpoint_is_executed(tmp_path, zipped):
+    marker, path = tmp_path / 'executed', tmp_path / 'evil.pth'
+    torch.save(
+        {'state_dict': {'a': torch.ones(2)}, 'meta': Attack(marker)},
+        path,
+        _use_new_zipfile_serialization=zipped,
+    )
+    assert load_state_dict(path)['a'].tolist() == [1, 1]
+    assert not marker.exists()
+
+
+def test_reads_what_mmengine_and_mae_write(tmp_path):
+    tensors = {
+        'weight': torch.randn(3, 2),
+        'half': torch.randn(2).half(),
+        'parameter': torch.nn.Parameter(torch.randn(2)),
+    }
+    for name, key, other in (
+        ('mmengine.pth', 'state_dict', {'message_hub': {'loss': HistoryBuffer([1.0], [1])}}),
+        ('mae.pth', 'model', {'args': argparse.Namespace(lr=1.0)}),
+    ):
+        torch.save({key: tensors, **other}, tmp_path / name)
+        found = load_state_dict(tmp_path / name)
+        assert found.keys() == tensors.keys()
+        for key in tensors:
+            torch.testing.assert_close(found[key], tensors[key])
+    torch.save(tensors, tmp_path / 'bare.pth')
+    assert load_state_dict(tmp_path / 'bare.pth').keys() == tensors.keys()
+
+
+@pytest.mark.parametrize('content', [b'', b'no checkpoint', b'PK\x03\x04 broken', bytes(100)])
+def test_another_file_is_a_one_line_error(tmp_path, content):
+    path = tmp_path / 'file.pth'
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match='file.pth.* is no checkpoint') as error:
+        load_checkpoint(path)
+    assert '\n' not in str(error.value)
+
+
+def test_missing_file_and_file_without_tensors(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no checkpoint'):
+        load_checkpoint(tmp_path / 'none.pth')
+    torch.save([1, 2], tmp_path / 'list.pth')
+    with pytest.raises(ValueError, match='holds a list'):
+        load_checkpoint(tmp_path / 'list.pth')
+    torch.save({'epoch': 1}, tmp_path / 'empty.pth')
+    with pytest.raises(ValueError, match="has no tensors.*found the keys \\['epoch'\\]"):
+        load_state_dict(tmp_path / 'empty.pth')
