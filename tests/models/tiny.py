@@ -1,0 +1,61 @@
+"""A CMAE of a few thousand parameters."""
+
+import torch
+from mmengine.config import ConfigDict
+from mmpretrain.registry import MODELS
+
+import cmae_mm  # noqa: F401
+
+ARCH = dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48)
+DECODER = dict(decoder_embed_dim=16, decoder_num_heads=2, mlp_ratio=2.0)
+PROJECTOR = dict(
+    type='NonLinearNeck',
+    hid_channels=20,
+    out_channels=8,
+    num_layers=2,
+    with_bias=True,
+    with_last_bn=False,
+    with_avg_pool=False,
+    norm_cfg=dict(type='SyncBN', eps=1e-6),
+)
+
+
+def tiny_config(**overrides):
+    """Config of a tiny CMAE; overrides are merged into it, field by field."""
+    config = ConfigDict(
+        type='CMAE',
+        backbone=dict(
+            type='CMAEViT', arch=ARCH, img_size=16, patch_size=4, mask_ratio=0.5, mask_block=1
+        ),
+        target=dict(),
+        neck=dict(
+            pixel=dict(type='CMAEPixelDecoder', decoder_depth=2, **DECODER),
+            feature=dict(type='CMAEFeatureDecoder', decoder_depth=1, **DECODER),
+            projector=PROJECTOR,
+        ),
+        head=dict(
+            type='CMAEPretrainHead', predictor=PROJECTOR, contrastive=dict(type='InfoNCELoss')
+        ),
+        data_preprocessor=dict(type='CMAEDataPreprocessor', mean=[0.0] * 3, std=[1.0] * 3),
+    )
+    for path, value in overrides.items():
+        node = config
+        *parents, last = path.split('__')
+        for parent in parents:
+            node = node[parent]
+        node[last] = value
+    return config
+
+
+def tiny_model(**overrides):
+    """A tiny CMAE in training mode, initialised from seed 0."""
+    torch.manual_seed(0)
+    model = MODELS.build(tiny_config(**overrides))
+    model.init_weights()
+    return model.train()
+
+
+def two_views(num_images=4, channels=3, size=(16, 16)):
+    """Two batches of noise images."""
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(num_images, channels, *size, generator=generator) for _ in range(2)]
