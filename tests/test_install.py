@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 REPOSITORY = Path(__file__).parent.parent
-WHEEL = f'onedl_mmcv-2.3.6-cp{sys.version_info[0]}{sys.version_info[1]}-linux.whl'
+WHEEL = 'onedl_mmcv-2.3.6-cp311-linux.whl'
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ class Machine:
         monkeypatch.setenv('XDG_CACHE_HOME', str(folder / 'cache'))
         monkeypatch.setattr(install.Installer, 'run', lambda _, *args, **kwargs: self.run(*args))
         monkeypatch.setattr(install, 'check_compiler', lambda: None)
+        monkeypatch.setattr(sys, 'version_info', (3, 11, 7))
         self.free(100)
         self.checkout(folder / 'checkout')
 
