@@ -1,5 +1,6 @@
 """From an image file to a master image and the parameters of its views."""
 
+import logging
 from typing import Optional, Sequence
 
 import cv2
@@ -55,7 +56,7 @@ class LoadImage(BaseTransform):
             image = decode(content, self.flag)
         except (OSError, ValueError, cv2.error) as error:
             print_log(
-                f'skipped {results["img_path"]}: {error}', 'current', level='WARNING'
+                f'skipped {results["img_path"]}: {error}', 'current', logging.WARNING
             )
             return None
         results['img'] = image

@@ -32,6 +32,8 @@ def join_cpu_ranks(cfg: Config) -> None:
 def run_ranks(function: Callable[..., dict], world: int, *args) -> List[dict]:
     """Run ``function(rank, *args)`` in ``world`` processes, one thread each.
 
+    A single rank runs in this process.
+
     Args:
         function: at the top level of its module; returns tensors and numbers,
             in dicts.
@@ -41,6 +43,8 @@ def run_ranks(function: Callable[..., dict], world: int, *args) -> List[dict]:
     Returns:
         what the ranks returned, in their order.
     """
+    if world == 1:
+        return [function(0, *args)]
     with tempfile.TemporaryDirectory() as folder:
         torch.multiprocessing.spawn(_run, (function, world, folder, args), nprocs=world)
         return [

@@ -123,10 +123,13 @@ def _hue(images: Tensor, turns: Tensor) -> Tensor:
 
 
 def _gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Separable Gaussian out to 3 sigma of the widest; edges are repeated."""
+    """Separable Gaussian out to 3 sigma; edges are repeated."""
+    sigma = sigma.view(-1, 1)
     radius = int(3 * sigma.max().item() + 0.5)
     offsets = torch.arange(-radius, radius + 1, device=images.device)
-    kernel = torch.exp(-0.5 * (offsets / sigma.view(-1, 1)) ** 2)  # (N, taps)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)  # (N, taps)
+    # each image's own width: its view must not depend on its batch
+    kernel = kernel * (offsets.abs() <= (3 * sigma + 0.5).floor())
     kernel = kernel / kernel.sum(dim=1, keepdim=True)
     kernel = kernel.repeat_interleave(images.shape[1], dim=0)  # (N * C, taps)
     channels = images.flatten(0, 1).unsqueeze(0)  # (1, N * C, h, w)

@@ -1,0 +1,27 @@
+"""Real image files, made on the spot."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+
+def write_images(folder: Path, num: int = 4, size=(40, 50), name='{}.jpg') -> Path:
+    """Write smooth random colour images as files."""
+    generator = np.random.default_rng(0)
+    for index in range(num):
+        path = folder / name.format(index)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        coarse = generator.integers(0, 256, (5, 5, 3), dtype=np.uint8)
+        cv2.imwrite(str(path), cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC))
+    return folder
+
+
+PIPELINE = [
+    dict(type='LoadImage'),
+    dict(type='MasterCrop', scale=20, crop_ratio_range=(0.2, 1.0)),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PixelShift', crop_size=16, max_shift=4),
+    dict(type='ColorAugment', view='target'),
+    dict(type='PackViews'),
+]

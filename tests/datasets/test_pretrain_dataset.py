@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import default_collate
+from mmengine.registry import init_default_scope
+from torch.utils.data import DataLoader
+
+from cmae_mm.datasets import PretrainDataset, SeededSampler
+from cmae_mm.datasets.pretrain_dataset import SampleIndex, numpy_seed
+
+from .files import PIPELINE, write_images
+
+
+@pytest.fixture(autouse=True)
+def _scope():
+    init_default_scope('mmpretrain')
+
+
+def dataset(root, **overrides):
+    return PretrainDataset(str(root), pipeline=PIPELINE, **overrides)
+
+
+def flatten(sample):
+    inputs = sample['inputs']
+    return torch.cat([
+        inputs['master'].flatten().double(),
+        inputs['target']['box'].double(),
+        inputs['target']['color']['jitter'].double(),
+    ])
+
+
+def loaded(data, num_workers, rank=0, world=1, epoch=2):
+    sampler = SeededSampler(data, shuffle=True, seed=7)
+    sampler.rank, sampler.world_size = rank, world
+    sampler.num_samples, sampler.total_size = len(data) // world, len(data)
+    sampler.set_epoch(epoch)
+    loader = DataLoader(
+        data, batch_size=None, sampler=sampler, num_workers=num_workers
+    )
+    return dict(zip(map(int, sampler), map(flatten, loader)))
+
+
+@pytest.mark.parametrize('name', ['{}.jpg', 'class_a/{}.png', 'a/b/{}.jpeg'])
+def test_finds_images_with_and_without_sub_folders(tmp_path, name):
+    assert len(dataset(write_images(tmp_path, num=3, name=name))) == 3
+
+
+def test_a_sample_depends_on_seed_epoch_and_index_alone(tmp_path):
+    data = dataset(write_images(tmp_path, num=6))
+    reference = loaded(data, num_workers=0)
+    for other in (
+        loaded(data, num_workers=2),
+        {**loaded(data, 0, rank=0, world=2), **loaded(data, 1, rank=1, world=2)},
+    ):
+        assert other.keys() == reference.keys()
+        assert all(other[index].equal(reference[index]) for index in reference)
+    next_epoch = loaded(data, num_workers=0, epoch=3)
+    assert not any(next_epoch[index].equal(reference[index]) for index in reference)
+
+
+def test_samples_of_an_epoch_differ(tmp_path):
+    samples = list(loaded(dataset(write_images(tmp_path, num=6)), 0).values())
+    shifts = torch.stack(samples)[:, -8:-4]
+    assert len(shifts.unique(dim=0)) > 1
+
+
+def test_an_unreadable_image_is_replaced_by_another(tmp_path):
+    write_images(tmp_path, num=3)
+    (tmp_path / 'broken.jpg').write_text('no image')
+    data = dataset(tmp_path)
+    assert len(data) == 4
+    default_collate([data[SampleIndex(index, seed=index)] for index in range(4)])
+
+
+def test_only_unreadable_images_are_an_error(tmp_path):
+    (tmp_path / 'broken.jpg').write_text('no image')
+    with pytest.raises(RuntimeError, match='3 images in a row could not be read.*broken.jpg'):
+        dataset(tmp_path, max_refetch=3)
+
+
+def test_missing_or_empty_folder_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no image folder .*/none'):
+        dataset(tmp_path / 'none')
+    with pytest.raises(FileNotFoundError, match='no image in .*expected files that end in'):
+        dataset(tmp_path)
+
+
+def test_seeding_leaves_the_global_generator_as_it_was():
+    np.random.seed(1)
+    with numpy_seed(5):
+        inside = np.random.rand()
+    after = np.random.rand()
+    np.random.seed(1)
+    assert after == np.random.rand()
+    np.random.seed(5)
+    assert inside == np.random.rand()

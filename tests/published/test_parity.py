@@ -1,0 +1,134 @@
+"""The parity check, on a fixture made by this package itself."""
+
+import copy
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmpretrain.registry import MODELS
+
+from cmae_mm.engine.ranks import run_ranks
+from cmae_mm.published import model_config
+from cmae_mm.published.parity import check_parity, training_step
+
+ROOT = Path(__file__).parents[2]
+ARCH = dict(embed_dims=24, num_layers=1, num_heads=2, feedforward_channels=24)
+DECODER = dict(
+    type='MAEPretrainDecoder',
+    num_patches=16,
+    patch_size=4,
+    in_chans=3,
+    embed_dim=24,
+    decoder_embed_dim=16,
+    decoder_num_heads=2,
+    mlp_ratio=2.0,
+)
+NECK = dict(
+    type='NonLinearNeck',
+    hid_channels=12,
+    out_channels=8,
+    num_layers=2,
+    with_bias=True,
+    with_last_bn=False,
+    with_avg_pool=False,
+    norm_cfg=dict(type='BN1d', eps=1e-6),
+)
+ENCODER = dict(type='CMAEViT', arch=ARCH, img_size=16, patch_size=4)
+CONFIG = dict(
+    type='CMAE',
+    backbone=dict(
+        online=dict(**ENCODER, mask_ratio=0.65),
+        target=dict(**ENCODER, mask_ratio=0.0, final_norm=False),
+    ),
+    neck=dict(
+        pixel=dict(**DECODER, decoder_depth=2),
+        feature=dict(**DECODER, decoder_depth=1),
+        projector=dict(**NECK, in_channels=48),
+    ),
+    head=dict(
+        type='CMAEPretrainHead',
+        predictor=dict(**NECK, in_channels=8),
+        temperature=0.07,
+        norm_pix=True,
+        patch_size=4,
+        ct_weight=1.0,
+        rc_weight=1.0,
+    ),
+)
+
+
+@functools.lru_cache(maxsize=None)
+def _made(world):
+    torch.manual_seed(0)
+    model = MODELS.build(model_config(CONFIG))
+    model.init_weights()
+    made = dict(
+        config=CONFIG,
+        state_dict=dict(model.state_dict()),
+        img=torch.randn(world * 4, 3, 16, 16),
+        img_t=torch.randn(world * 4, 3, 16, 16),
+        noise=torch.rand(world * 4, 4),
+        world=world,
+        lr=1e-3,
+        betas=(0.9, 0.95),
+        weight_decay=0.05,
+        momentum=0.996,
+    )
+    made['per_rank'] = run_ranks(training_step, world, made)
+    return made
+
+
+def fixture(world):
+    """Numbers of this package in a fixture's form, free to be changed."""
+    return copy.deepcopy(_made(world))
+
+
+@pytest.mark.parametrize('world', [1, 2])
+def test_equal_numbers_pass_and_every_other_number_fails(world):
+    made = fixture(world)
+    rows = check_parity(made)
+    assert {row.rank for row in rows} == set(range(world))
+    assert all(row.passed for row in rows)
+    last = made['per_rank'][-1]
+    last['losses']['loss_ct'] += 1e-3
+    last['pixel'][0, 0, 0] += 1e-2
+    last['feature'][0, 0, 0] = float('nan')
+    last['mask'][0, 0] = 1 - last['mask'][0, 0]
+    last['grad_norms']['backbone.cls_token'] *= 1.1
+    last['after_step']['projector.fc1.weight'] *= 1.001
+    last['after_step']['nowhere.bias'] = 1.0
+    failed = {row.quantity.split(',')[0] for row in check_parity(made) if not row.passed}
+    assert failed == {
+        'loss_ct', 'pixel', 'feature', 'mask', 'gradients', 'stepped', 'stepped biases'
+    }
+
+
+def test_negatives_come_from_all_ranks():
+    made = fixture(2)
+    alone = {**made, 'world': 1, **{key: made[key][:4] for key in ('img', 'img_t', 'noise')}}
+    losses = [run_ranks(training_step, 1, alone)[0]['losses'], made['per_rank'][0]['losses']]
+    assert losses[0]['loss_rc'] == pytest.approx(losses[1]['loss_rc'])
+    assert losses[0]['loss_ct'] < losses[1]['loss_ct']
+
+
+def test_exit_status_of_the_tool(tmp_path):
+    made = fixture(1)
+    torch.save(made, tmp_path / 'good.pt')
+    made['per_rank'][0]['losses']['loss_rc'] += 1
+    torch.save(made, tmp_path / 'bad.pt')
+    (tmp_path / 'text.pt').write_text('no fixture')
+    for name, status, expected in (
+        ('good', 0, '9 of 9 within'),
+        ('bad', 1, '8 of 9 within'),
+        ('text', 1, 'error: '),
+    ):
+        process = subprocess.run(
+            [sys.executable, ROOT / 'tools/check_parity.py', tmp_path / f'{name}.pt'],
+            capture_output=True,
+            text=True,
+        )
+        assert process.returncode == status, process.stderr
+        assert expected in process.stdout + process.stderr
