@@ -12,7 +12,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 import cmae_mm  # noqa: F401
-from cmae_mm.engine.errors import one_line_errors
+from cmae_mm.engine.errors import one_line_errors, require_writable
 from cmae_mm.engine.ranks import join_cpu_ranks
 
 
@@ -50,6 +50,7 @@ def main() -> None:
         cfg.work_dir = args.work_dir or f'./work_dirs/{Path(args.config).stem}'
         cfg.load_from = args.checkpoint
         cfg.merge_from_dict(args.cfg_options)
+        require_writable(cfg.work_dir)
         join_cpu_ranks(cfg)
         Runner.from_cfg(cfg).test()
 

@@ -12,7 +12,8 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 import cmae_mm  # noqa: F401
-from cmae_mm.engine.errors import one_line_errors
+from cmae_mm.engine.checkpoint import require_fit
+from cmae_mm.engine.errors import one_line_errors, require_batches, require_writable
 from cmae_mm.engine.ranks import join_cpu_ranks
 
 
@@ -60,7 +61,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.amp:
-        cfg.optim_wrapper.type = 'MixedPrecisionOptimWrapper'
+        cfg.optim_wrapper.type = 'PrecisionOptimWrapper'
+        cfg.optim_wrapper.dtype = 'float16'
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
     if args.no_validate:
@@ -73,8 +75,13 @@ def main() -> None:
     args = parse_args()
     with one_line_errors():
         cfg = merge_args(Config.fromfile(args.config), args)
+        require_writable(cfg.work_dir)
         join_cpu_ranks(cfg)
-        Runner.from_cfg(cfg).train()
+        runner = Runner.from_cfg(cfg)
+        if cfg.get('load_from'):
+            require_fit(cfg.load_from, runner.model, whole=cfg.get('resume', False))
+        require_batches(runner)
+        runner.train()
 
 
 if __name__ == '__main__':

@@ -1,10 +1,10 @@
 """What a run needs beyond mmengine: hooks, precision, checkpoints."""
 
 from .momentum_hook import MomentumUpdateHook
-from .optim import MixedPrecisionOptimWrapper, PretrainOptimWrapperConstructor
+from .optim import PrecisionOptimWrapper, PretrainOptimWrapperConstructor
 
 __all__ = [
-    'MixedPrecisionOptimWrapper',
+    'PrecisionOptimWrapper',
     'MomentumUpdateHook',
     'PretrainOptimWrapperConstructor',
 ]

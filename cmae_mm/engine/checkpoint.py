@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Dict, Union
 
 import torch
-from torch import Tensor
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
 
 # What tensors are made of; storages are recognised by torch itself.
 _ALLOWED = {
@@ -108,3 +109,39 @@ def load_state_dict(path: Union[str, Path]) -> Dict[str, Tensor]:
             f"'state_dict' or 'model'; found the keys {sorted(checkpoint)[:5]}"
         )
     return tensors
+
+
+def require_fit(path: Union[str, Path], model: nn.Module, whole: bool) -> None:
+    """Check that a checkpoint is one of this model before it is loaded.
+
+    mmengine loads what fits and mentions the rest in its log, whereupon a run
+    starts from random weights.
+
+    Args:
+        path: of the checkpoint.
+        model: the model, perhaps wrapped for several ranks.
+        whole: all of the model's tensors must come (to resume a run); False
+            lets some be missing (to start from another one's encoder).
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no checkpoint, or of another size or program.
+    """
+    found = load_state_dict(path)
+    model = model.module if is_model_wrapper(model) else model
+    expected = model.state_dict()
+    common = expected.keys() & found.keys()
+    for name in sorted(common):
+        if found[name].shape != expected[name].shape:
+            raise ValueError(
+                f'{str(path)!r} is of another size: {name} is '
+                f'{tuple(found[name].shape)} there, {tuple(expected[name].shape)} in '
+                'the model; use the config that it was trained with'
+            )
+    missing = sorted(expected.keys() - common)
+    if not common or (whole and missing):
+        raise ValueError(
+            f'{str(path)!r} is of another program or model: {len(common)} of '
+            f'{len(expected)} tensors found, missing is {missing[0]}, there is '
+            f'{min(found)}'
+        )

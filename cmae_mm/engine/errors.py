@@ -2,9 +2,15 @@
 
 import contextlib
 import os
+import pickle
 import sys
+import tempfile
 import traceback
+from pathlib import Path
 from typing import Iterator
+
+from mmengine.dist import get_world_size
+from mmengine.runner import Runner
 
 # Of these kinds are bad configs, bad data, bad checkpoints and full disks.
 _USER_ERRORS = (
@@ -13,6 +19,7 @@ _USER_ERRORS = (
     ImportError,
     KeyError,
     OSError,
+    pickle.UnpicklingError,
     RuntimeError,
     TypeError,
     ValueError,
@@ -32,6 +39,38 @@ def one_line_errors() -> Iterator[None]:
         if os.environ.get('CMAE_MM_TRACEBACK') == '1':
             traceback.print_exc()
         sys.exit(f'error: {_message(error)} (CMAE_MM_TRACEBACK=1 shows where)')
+
+
+def require_writable(folder: str) -> None:
+    """Make a work folder, or say that it can't be written.
+
+    Raises:
+        OSError: the folder can't be made, or nothing can be written in it.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(
+            f'work folder {str(folder)!r} is not writable ({error.strerror}): choose '
+            'another with --work-dir'
+        ) from None
+
+
+def require_batches(runner: Runner) -> None:
+    """Check that an epoch has at least one batch.
+
+    Raises:
+        ValueError: fewer images than one batch on every rank takes.
+    """
+    loader = runner.train_loop.dataloader
+    if len(loader) == 0:
+        raise ValueError(
+            f'{len(loader.dataset)} images are fewer than one batch of '
+            f'{loader.batch_sampler.batch_size} on each of {get_world_size()} ranks: '
+            'lower train_dataloader.batch_size'
+        )
 
 
 def _message(error: BaseException) -> str:

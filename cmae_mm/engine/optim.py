@@ -1,6 +1,7 @@
 """What pre-training needs beyond mmengine's optimiser wrappers."""
 
-from typing import List
+import contextlib
+from typing import Iterator, List
 
 import torch
 from mmengine.optim import (
@@ -8,37 +9,47 @@ from mmengine.optim import (
     DefaultOptimWrapperConstructor,
     OptimWrapper,
 )
+from mmengine.runner.amp import autocast
 from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 from torch import nn
 from torch.cuda.amp import GradScaler
 
 
 @OPTIM_WRAPPERS.register_module()
-class MixedPrecisionOptimWrapper(AmpOptimWrapper):
-    """float16 with loss scaling, or bfloat16; on a CPU always bfloat16.
+class PrecisionOptimWrapper(AmpOptimWrapper):
+    """float32, float16 with loss scaling, or bfloat16, by one field.
 
     The host's ``AmpOptimWrapper`` refuses to start without a GPU; with this one
-    the same config runs there too. bfloat16 has float32's range and needs no
-    loss scale.
+    the same config runs there too, in bfloat16 where it says float16.
+    bfloat16 has float32's range and needs no loss scale.
 
     Args:
-        dtype: 'float16' or 'bfloat16'.
+        dtype: 'float32', 'float16' or 'bfloat16'.
         loss_scale: of float16; see mmengine's AmpOptimWrapper.
         **kwargs: of mmengine's OptimWrapper.
+
+    Raises:
+        ValueError: another dtype.
     """
 
-    def __init__(
-        self, dtype: str = 'float16', loss_scale='dynamic', **kwargs
-    ) -> None:
-        if dtype not in ('float16', 'bfloat16'):
-            raise ValueError(f"dtype={dtype!r}: choose 'float16' or 'bfloat16'")
+    def __init__(self, dtype: str = 'float16', loss_scale='dynamic', **kwargs) -> None:
+        if dtype not in ('float32', 'float16', 'bfloat16'):
+            raise ValueError(
+                f"dtype={dtype!r}: choose 'float32', 'float16' or 'bfloat16'"
+            )
         if dtype == 'float16' and torch.cuda.is_available():
             super().__init__(loss_scale=loss_scale, dtype=dtype, **kwargs)
             return
         OptimWrapper.__init__(self, **kwargs)
-        self.cast_dtype = torch.bfloat16
+        self.cast_dtype = None if dtype == 'float32' else torch.bfloat16
         self.loss_scaler = GradScaler(enabled=False)
         self._scale_update_param = None
+
+    @contextlib.contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        cast = autocast(dtype=self.cast_dtype, enabled=self.cast_dtype is not None)
+        with OptimWrapper.optim_context(self, model), cast:
+            yield
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from cmae_mm.engine.checkpoint import load_checkpoint, load_state_dict
+from cmae_mm.engine.checkpoint import load_checkpoint, load_state_dict, require_fit
 
 
 class Attack:
@@ -65,3 +65,23 @@ def test_missing_file_and_file_without_tensors(tmp_path):
     torch.save({'epoch': 1}, tmp_path / 'empty.pth')
     with pytest.raises(ValueError, match="has no tensors.*found the keys \\['epoch'\\]"):
         load_state_dict(tmp_path / 'empty.pth')
+
+
+def test_a_checkpoint_must_fit_its_model(tmp_path):
+    model = torch.nn.Linear(3, 2)
+    for name, tensors in (
+        ('same', model.state_dict()),
+        ('part', {'weight': torch.ones(2, 3)}),
+        ('size', {'weight': torch.ones(2, 4), 'bias': torch.ones(2)}),
+        ('other', {'conv.weight': torch.ones(2)}),
+    ):
+        torch.save({'state_dict': tensors}, tmp_path / f'{name}.pth')
+    require_fit(tmp_path / 'same.pth', model, whole=True)
+    require_fit(tmp_path / 'part.pth', model, whole=False)
+    for name, whole, message in (
+        ('part', True, '1 of 2 tensors found, missing is bias'),
+        ('size', False, r'another size: weight is \(2, 4\) there, \(2, 3\) in the model'),
+        ('other', False, '0 of 2 tensors found.*there is conv.weight'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            require_fit(tmp_path / f'{name}.pth', model, whole=whole)

@@ -18,7 +18,7 @@ def wrapper(model, **overrides):
     return build_optim_wrapper(
         model,
         dict(
-            type='MixedPrecisionOptimWrapper',
+            type='PrecisionOptimWrapper',
             constructor='PretrainOptimWrapperConstructor',
             optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
             paramwise_cfg=PARAMWISE,
@@ -70,6 +70,12 @@ def test_mixed_precision_on_a_cpu_is_bfloat16_without_loss_scale(dtype):
     before = model.weight.detach().clone()
     optim_wrapper.update_params(model(torch.randn(2, 4)).square().sum())
     assert not model.weight.equal(before)
+
+
+def test_float32_does_not_cast():
+    model = nn.Linear(4, 4)
+    with wrapper(model, dtype='float32').optim_context(model):
+        assert model(torch.randn(2, 4)).dtype == torch.float32
 
 
 def test_unknown_precision_is_an_error():

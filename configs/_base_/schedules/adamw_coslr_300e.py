@@ -1,7 +1,7 @@
 # AdamW for a batch of 4096: lr = 1.5e-4 * 4096 / 256.
 # --auto-scale-lr adapts the lr to another number of GPUs or batch size.
 optim_wrapper = dict(
-    type='MixedPrecisionOptimWrapper',
+    type='PrecisionOptimWrapper',
     dtype='float16',
     constructor='PretrainOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=2.4e-3, betas=(0.9, 0.95), weight_decay=0.05),
