@@ -1,6 +1,7 @@
 """What a user can mend is said in one line; the rest keeps its traceback."""
 
 import contextlib
+import logging
 import os
 import pickle
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Iterator
 
 from mmengine.dist import get_world_size
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 # Of these kinds are bad configs, bad data, bad checkpoints and full disks.
@@ -30,15 +32,28 @@ _USER_ERRORS = (
 def one_line_errors() -> Iterator[None]:
     """Print an error as one line and exit with status 1.
 
-    The last line of a traceback is what was found, expected and to be done; the
-    rest helps developers: it is printed when CMAE_MM_TRACEBACK=1 is set.
+    The line is the last of the traceback: what was found, expected and to be
+    done. The traceback goes to the run's log file, or to the screen if there is
+    none yet and CMAE_MM_TRACEBACK=1 is set.
     """
     try:
         yield
     except _USER_ERRORS as error:
-        if os.environ.get('CMAE_MM_TRACEBACK') == '1':
-            traceback.print_exc()
-        sys.exit(f'error: {_message(error)} (CMAE_MM_TRACEBACK=1 shows where)')
+        sys.exit(f'error: {_message(error)} ({_keep_traceback()})')
+
+
+def _keep_traceback() -> str:
+    """Write the current traceback down and say where."""
+    for handler in MMLogger.get_current_instance().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.acquire()
+            handler.stream.write(traceback.format_exc())
+            handler.flush()
+            handler.release()
+            return f'traceback: {os.path.relpath(handler.baseFilename)}'
+    if os.environ.get('CMAE_MM_TRACEBACK') == '1':
+        traceback.print_exc()
+    return 'CMAE_MM_TRACEBACK=1 shows where'
 
 
 def require_writable(folder: str) -> None:

@@ -1,4 +1,5 @@
 import pytest
+from mmengine.logging import MMLogger
 
 from cmae_mm.engine.errors import one_line_errors, require_writable
 
@@ -39,3 +40,13 @@ def test_a_work_folder_that_can_not_be_made_is_an_error(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(OSError, match='work folder .*/file/c.* is not writable'):
         require_writable(tmp_path / 'file' / 'c')
+
+
+def test_the_traceback_is_in_the_log_file(tmp_path, monkeypatch):
+    log = tmp_path / 'run.log'
+    logger = MMLogger('with_file', log_file=str(log))
+    monkeypatch.setattr(MMLogger, 'get_current_instance', lambda: logger)
+    with pytest.raises(SystemExit) as exit_, one_line_errors():
+        raise ValueError('found a')
+    assert 'Traceback' in log.read_text() and "raise ValueError('found a')" in log.read_text()
+    assert 'run.log' in exit_.value.code
