@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Test a model described by a config, such as a fine-tuned classifier.
 
-    python tools/test.py CONFIG CHECKPOINT [--cfg-options key=value ...]
+python tools/test.py CONFIG CHECKPOINT [--cfg-options key=value ...]
 """
 
 import argparse
@@ -28,9 +28,7 @@ def parse_args() -> argparse.Namespace:
         default={},
         help='fields to override, such as test_dataloader.batch_size=64',
     )
-    parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none'
-    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

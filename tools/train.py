@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Pre-train (or fine-tune) a model described by a config.
 
-    python tools/train.py CONFIG [--work-dir DIR] [--cfg-options key=value ...]
+python tools/train.py CONFIG [--work-dir DIR] [--cfg-options key=value ...]
 """
 
 import argparse
@@ -27,9 +27,7 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         help='go on from this checkpoint, or from the newest in the work folder',
     )
-    parser.add_argument(
-        '--amp', action='store_true', help='mixed precision; bfloat16 on a CPU'
-    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision; bfloat16 on a CPU')
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
@@ -43,9 +41,7 @@ def parse_args() -> argparse.Namespace:
         default={},
         help='fields to override, such as train_dataloader.batch_size=64',
     )
-    parser.add_argument(
-        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none'
-    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -54,9 +50,7 @@ def parse_args() -> argparse.Namespace:
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or cfg.get(
-        'work_dir', f'./work_dirs/{Path(args.config).stem}'
-    )
+    cfg.work_dir = args.work_dir or cfg.get('work_dir', f'./work_dirs/{Path(args.config).stem}')
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume

@@ -1,12 +1,12 @@
 """Images to pre-train on: any folder, no labels needed."""
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, Optional
 
 import numpy as np
-from mmengine.registry import DATA_SAMPLERS
 from mmengine.dataset import DefaultSampler
+from mmengine.registry import DATA_SAMPLERS
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
 
@@ -113,7 +113,7 @@ class SeededSampler(DefaultSampler):
 
 
 @contextlib.contextmanager
-def numpy_seed(seed: Optional[int]):
+def numpy_seed(seed: int | None):
     """Seed numpy's global generator, which transforms draw from, for a while.
 
     Args:

@@ -1,7 +1,7 @@
 """From an image file to a master image and the parameters of its views."""
 
 import logging
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import cv2
 import mmengine.fileio as fileio
@@ -40,24 +40,18 @@ class LoadImage(BaseTransform):
         'unchanged': cv2.IMREAD_UNCHANGED,
     }
 
-    def __init__(
-        self, color_type: str = 'color', backend_args: Optional[dict] = None
-    ) -> None:
+    def __init__(self, color_type: str = 'color', backend_args: dict | None = None) -> None:
         if color_type not in self._FLAGS:
-            raise ValueError(
-                f'color_type={color_type!r}: choose from {", ".join(self._FLAGS)}'
-            )
+            raise ValueError(f'color_type={color_type!r}: choose from {", ".join(self._FLAGS)}')
         self.flag = self._FLAGS[color_type]
         self.backend_args = backend_args
 
-    def transform(self, results: dict) -> Optional[dict]:
+    def transform(self, results: dict) -> dict | None:
         try:
             content = fileio.get(results['img_path'], backend_args=self.backend_args)
             image = decode(content, self.flag)
         except (OSError, ValueError, cv2.error) as error:
-            print_log(
-                f'skipped {results["img_path"]}: {error}', 'current', logging.WARNING
-            )
+            print_log(f'skipped {results["img_path"]}: {error}', 'current', logging.WARNING)
             return None
         results['img'] = image
         results['img_shape'] = image.shape[:2]

@@ -3,7 +3,6 @@
 import pickle
 import types
 from pathlib import Path
-from typing import Dict, Union
 
 import torch
 from mmengine.model import is_model_wrapper
@@ -50,7 +49,7 @@ _TENSOR_PICKLE = types.SimpleNamespace(
 )
 
 
-def load_checkpoint(path: Union[str, Path]) -> dict:
+def load_checkpoint(path: str | Path) -> dict:
     """Load the tensors, numbers and texts of a file, to the CPU.
 
     Whatever else the file holds is passed over; nothing in it is executed.
@@ -75,8 +74,7 @@ def load_checkpoint(path: Union[str, Path]) -> dict:
     except Exception as error:  # whatever a file of another kind makes pickle do
         reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:100]
         raise ValueError(
-            f'{str(path)!r} is no checkpoint: expected a file written by torch.save '
-            f'({reason})'
+            f'{str(path)!r} is no checkpoint: expected a file written by torch.save ({reason})'
         ) from None
     if not isinstance(checkpoint, dict):
         raise ValueError(
@@ -85,7 +83,7 @@ def load_checkpoint(path: Union[str, Path]) -> dict:
     return checkpoint
 
 
-def load_state_dict(path: Union[str, Path]) -> Dict[str, Tensor]:
+def load_state_dict(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name.
 
     Takes mmengine's ``state_dict``, the ``model`` of MAE and others, or a bare
@@ -100,9 +98,7 @@ def load_state_dict(path: Union[str, Path]) -> Dict[str, Tensor]:
         if isinstance(checkpoint.get(key), dict):
             checkpoint = checkpoint[key]
             break
-    tensors = {
-        name: value for name, value in checkpoint.items() if isinstance(value, Tensor)
-    }
+    tensors = {name: value for name, value in checkpoint.items() if isinstance(value, Tensor)}
     if not tensors:
         raise ValueError(
             f'{str(path)!r} has no tensors: expected a dict of them, or one under '
@@ -111,7 +107,7 @@ def load_state_dict(path: Union[str, Path]) -> Dict[str, Tensor]:
     return tensors
 
 
-def require_fit(path: Union[str, Path], model: nn.Module, whole: bool) -> None:
+def require_fit(path: str | Path, model: nn.Module, whole: bool) -> None:
     """Check that a checkpoint is one of this model before it is loaded.
 
     mmengine loads what fits and mentions the rest in its log, whereupon a run

@@ -7,8 +7,8 @@ import pickle
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 from mmengine.dist import get_world_size
 from mmengine.logging import MMLogger

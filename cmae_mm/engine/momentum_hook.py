@@ -1,7 +1,6 @@
 """Moves the momentum target after each optimiser step."""
 
 import math
-from typing import Optional
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -23,9 +22,7 @@ class MomentumUpdateHook(Hook):
             keeps m constant.
     """
 
-    def __init__(
-        self, momentum: float = 0.996, end_momentum: Optional[float] = None
-    ) -> None:
+    def __init__(self, momentum: float = 0.996, end_momentum: float | None = None) -> None:
         for value in (momentum, end_momentum):
             if value is not None and not 0 <= value <= 1:
                 raise ValueError(f'momentum {value} is not in [0, 1]')
@@ -37,9 +34,7 @@ class MomentumUpdateHook(Hook):
         share = (1 + math.cos(math.pi * iteration / max_iters)) / 2
         return self.end + (self.start - self.end) * share
 
-    def after_train_iter(
-        self, runner, batch_idx: int, data_batch=None, outputs=None
-    ) -> None:
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         if not runner.optim_wrapper.should_update():
             return
         momentum = self.momentum_at(runner.iter, runner.max_iters)

@@ -1,7 +1,7 @@
 """What pre-training needs beyond mmengine's optimiser wrappers."""
 
 import contextlib
-from typing import Iterator, List
+from collections.abc import Iterator
 
 import torch
 from mmengine.optim import (
@@ -34,9 +34,7 @@ class PrecisionOptimWrapper(AmpOptimWrapper):
 
     def __init__(self, dtype: str = 'float16', loss_scale='dynamic', **kwargs) -> None:
         if dtype not in ('float32', 'float16', 'bfloat16'):
-            raise ValueError(
-                f"dtype={dtype!r}: choose 'float32', 'float16' or 'bfloat16'"
-            )
+            raise ValueError(f"dtype={dtype!r}: choose 'float32', 'float16' or 'bfloat16'")
         if dtype == 'float16' and torch.cuda.is_available():
             super().__init__(loss_scale=loss_scale, dtype=dtype, **kwargs)
             return
@@ -61,15 +59,13 @@ class PretrainOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     momentum target) are left out, and so have no optimiser state.
     """
 
-    def add_params(
-        self, params: List[dict], module: nn.Module, prefix: str = '', **kwargs
-    ) -> None:
+    def add_params(self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs) -> None:
         if not any(parameter.requires_grad for parameter in module.parameters()):
             return
         if prefix:
             super().add_params(params, module, prefix, **kwargs)
             return
-        single: List[dict] = []
+        single: list[dict] = []
         super().add_params(single, module, prefix, **kwargs)
         groups = {}
         for group in single:

@@ -48,9 +48,7 @@ class ProgressHook(Hook):
             )
         )
 
-    def after_train_iter(
-        self, runner, batch_idx: int, data_batch=None, outputs=None
-    ) -> None:
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         hub = runner.message_hub
         batch_size = runner.train_dataloader.batch_sampler.batch_size
         seconds = hub.get_scalar('train/time').mean(self.window)

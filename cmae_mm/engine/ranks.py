@@ -1,8 +1,8 @@
 """Several ranks on CPUs: real processes joined by gloo."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, List
 
 import torch
 import torch.multiprocessing
@@ -29,7 +29,7 @@ def join_cpu_ranks(cfg: Config) -> None:
     )
 
 
-def run_ranks(function: Callable[..., dict], world: int, *args) -> List[dict]:
+def run_ranks(function: Callable[..., dict], world: int, *args) -> list[dict]:
     """Run ``function(rank, *args)`` in ``world`` processes, one thread each.
 
     A single rank runs in this process.
@@ -47,9 +47,7 @@ def run_ranks(function: Callable[..., dict], world: int, *args) -> List[dict]:
         return [function(0, *args)]
     with tempfile.TemporaryDirectory() as folder:
         torch.multiprocessing.spawn(_run, (function, world, folder, args), nprocs=world)
-        return [
-            torch.load(Path(folder, f'{rank}.pt'), weights_only=True) for rank in range(world)
-        ]
+        return [torch.load(Path(folder, f'{rank}.pt'), weights_only=True) for rank in range(world)]
 
 
 def _run(rank: int, function: Callable, world: int, folder: str, args: tuple) -> None:

@@ -1,7 +1,5 @@
 """Contrastive Masked Autoencoders, arXiv 2207.13532."""
 
-from typing import Dict, List, Optional, Tuple
-
 import torch
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
@@ -38,13 +36,11 @@ class CMAE(BaseSelfSupervisor):
         backbone: dict,
         neck: dict,
         head: dict,
-        target: Optional[dict] = None,
-        data_preprocessor: Optional[dict] = None,
+        target: dict | None = None,
+        data_preprocessor: dict | None = None,
         init_cfg=None,
     ) -> None:
-        super().__init__(
-            backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg
-        )
+        super().__init__(backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         sizes = dict(
             grid=self.backbone.patch_resolution,
             patch_size=self.backbone.patch_size,
@@ -55,9 +51,7 @@ class CMAE(BaseSelfSupervisor):
         self.feature_decoder = _build(neck['feature'], **in_decoder)
         if self.feature_decoder.share_weights:
             self.feature_decoder.tie(self.pixel_decoder)
-        self.projector = _build(
-            neck['projector'], in_channels=self.feature_decoder.out_channels
-        )
+        self.projector = _build(neck['projector'], in_channels=self.feature_decoder.out_channels)
         self.head = _build(head, **sizes, in_channels=channels)
 
         self.target_backbone = _build(
@@ -97,9 +91,9 @@ class CMAE(BaseSelfSupervisor):
 
     def loss(
         self,
-        inputs: List[Tensor],
-        data_samples: Optional[List[DataSample]] = None,
-    ) -> Dict[str, Tensor]:
+        inputs: list[Tensor],
+        data_samples: list[DataSample] | None = None,
+    ) -> dict[str, Tensor]:
         """One training step's losses.
 
         Args:
@@ -131,7 +125,7 @@ class CMAE(BaseSelfSupervisor):
         return self.head.loss(pixels, online_view, patch_mask, online, target)
 
     @torch.no_grad()
-    def reconstruct(self, images: Tensor) -> Tuple[Tensor, Tensor]:
+    def reconstruct(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mask images at random and predict them.
 
         Args:

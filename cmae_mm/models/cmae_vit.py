@@ -1,7 +1,5 @@
 """The encoder: mmpretrain's Vision Transformer on the visible patches only."""
 
-from typing import Optional, Tuple
-
 import torch
 from mmpretrain.models import VisionTransformer
 from mmpretrain.models.utils import build_2d_sincos_position_embedding, to_2tuple
@@ -77,13 +75,11 @@ class CMAEViT(VisionTransformer):
             return
         nn.init.xavier_uniform_(self.patch_embed.projection.weight.flatten(1))
         nn.init.normal_(self.cls_token, std=0.02)
-        self.pos_embed.data.copy_(
-            sincos_position_embedding(self.patch_resolution, self.embed_dims)
-        )
+        self.pos_embed.data.copy_(sincos_position_embedding(self.patch_resolution, self.embed_dims))
 
     def encode(
-        self, images: Tensor, noise: Optional[Tensor] = None
-    ) -> Tuple[Tensor, Optional[PatchMask]]:
+        self, images: Tensor, noise: Tensor | None = None
+    ) -> tuple[Tensor, PatchMask | None]:
         """Encode the visible patches; all of them, in order, at mask_ratio 0.
 
         Args:
@@ -119,7 +115,7 @@ class CMAEViT(VisionTransformer):
         return (self.ln1(x) if self.final_norm else x), patch_mask
 
 
-def sincos_position_embedding(grid: Tuple[int, int], width: int) -> Tensor:
+def sincos_position_embedding(grid: tuple[int, int], width: int) -> Tensor:
     """Fixed 2-D position embedding with a zero class token.
 
     Args:

@@ -1,6 +1,6 @@
 """From a batch of master images, or of worker-made views, to normalised views."""
 
-from typing import Sequence, Tuple
+from collections.abc import Sequence
 
 import torch
 from mmengine.model import BaseDataPreprocessor
@@ -26,14 +26,13 @@ class CMAEDataPreprocessor(BaseDataPreprocessor):
         self,
         mean: Sequence[float],
         std: Sequence[float],
-        views: Tuple[str, ...] = ('online', 'target'),
+        views: tuple[str, ...] = ('online', 'target'),
         non_blocking: bool = True,
     ) -> None:
         super().__init__(non_blocking=non_blocking)
         if len(mean) != len(std):
             raise ValueError(
-                f'mean has {len(mean)} channels, std has {len(std)}: give both one '
-                'number a channel'
+                f'mean has {len(mean)} channels, std has {len(std)}: give both one number a channel'
             )
         self.views = tuple(views)
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), False)
@@ -59,9 +58,7 @@ class CMAEDataPreprocessor(BaseDataPreprocessor):
         with torch.autocast(self.mean.device.type, enabled=False):
             if 'master' in inputs:
                 inputs = make_views(self._masters_to_device(inputs), self.views)
-            views = [
-                self._normalize(self.cast_data(inputs[name])) for name in self.views
-            ]
+            views = [self._normalize(self.cast_data(inputs[name])) for name in self.views]
         return {'inputs': views if len(views) > 1 else views[0], 'data_samples': None}
 
     def _masters_to_device(self, inputs: dict) -> dict:

@@ -1,7 +1,5 @@
 """The two decoders over the online encoder's visible tokens."""
 
-from typing import Optional, Tuple
-
 import torch
 from mmengine.model import BaseModule
 from mmpretrain.models import MAEPretrainDecoder
@@ -19,7 +17,7 @@ class _Decoder(MAEPretrainDecoder):
         **kwargs: of MAEPretrainDecoder.
     """
 
-    def __init__(self, grid: Tuple[int, int], **kwargs) -> None:
+    def __init__(self, grid: tuple[int, int], **kwargs) -> None:
         super().__init__(num_patches=grid[0] * grid[1], **kwargs)
         self.grid = tuple(grid)
 
@@ -57,9 +55,9 @@ class CMAEFeatureDecoder(_Decoder):
 
     def __init__(
         self,
-        grid: Tuple[int, int],
+        grid: tuple[int, int],
         embed_dim: int,
-        out_channels: Optional[int] = None,
+        out_channels: int | None = None,
         share_weights: bool = False,
         decoder_depth: int = 2,
         **kwargs,

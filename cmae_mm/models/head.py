@@ -1,7 +1,5 @@
 """The two losses of CMAE: reconstruction and contrast."""
 
-from typing import Dict, Tuple
-
 import torch
 from mmpretrain.models import MAEPretrainHead
 from mmpretrain.registry import MODELS
@@ -35,21 +33,17 @@ class CMAEPretrainHead(MAEPretrainHead):
         self,
         predictor: dict,
         contrastive: dict,
-        grid: Tuple[int, int],
+        grid: tuple[int, int],
         loss: dict = dict(type='PixelReconstructionLoss', criterion='L2'),  # noqa: B006
         loss_weight: float = 1.0,
         norm_pix: bool = True,
         patch_size: int = 16,
         in_channels: int = 3,
     ) -> None:
-        super().__init__(
-            loss, norm_pix=norm_pix, patch_size=patch_size, in_channels=in_channels
-        )
+        super().__init__(loss, norm_pix=norm_pix, patch_size=patch_size, in_channels=in_channels)
         self.grid = tuple(grid)
         self.loss_weight = loss_weight
-        self.predictor = MODELS.build(
-            {'in_channels': predictor['out_channels'], **predictor}
-        )
+        self.predictor = MODELS.build({'in_channels': predictor['out_channels'], **predictor})
         self.contrastive = MODELS.build(contrastive)
 
     def patchify(self, imgs: Tensor) -> Tensor:
@@ -72,7 +66,7 @@ class CMAEPretrainHead(MAEPretrainHead):
         patch_mask: PatchMask,
         online: Tensor,
         target: Tensor,
-    ) -> Dict[str, Tensor]:
+    ) -> dict[str, Tensor]:
         """
         Args:
             pixels: output of the pixel decoder, (N, L, p * p * C).

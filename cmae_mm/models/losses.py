@@ -53,8 +53,7 @@ class InfoNCELoss(BaseModule):
             targets = torch.cat(all_gather(target))  # (M, D)
             if len(targets) < 2:
                 raise ValueError(
-                    'InfoNCE over 1 image has no negatives: use a batch size of at '
-                    'least 2'
+                    'InfoNCE over 1 image has no negatives: use a batch size of at least 2'
                 )
             logits = online @ targets.T / self.temperature  # (N, M)
             labels = torch.arange(len(online), device=online.device)

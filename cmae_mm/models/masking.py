@@ -1,6 +1,6 @@
 """Random masks over the patch grid, of single patches or of whole blocks."""
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -37,7 +37,7 @@ class PatchMasking:
             or, unless it is 0, no removed block.
     """
 
-    def __init__(self, grid: Tuple[int, int], ratio: float, block: int = 1) -> None:
+    def __init__(self, grid: tuple[int, int], ratio: float, block: int = 1) -> None:
         rows, cols = grid
         if block < 1 or rows % block or cols % block:
             raise ValueError(

@@ -1,7 +1,5 @@
 """The momentum target: a slow copy of online modules, parameter by parameter."""
 
-from typing import Dict, List, Tuple
-
 import torch
 from torch import Tensor, nn
 
@@ -19,10 +17,10 @@ class MomentumPairs:
             itself; the targets stop requiring gradients.
     """
 
-    def __init__(self, modules: Dict[str, Tuple[nn.Module, nn.Module]]) -> None:
-        self.targets: List[Tensor] = []
-        self.onlines: List[Tensor] = []
-        self.unpaired: List[str] = []
+    def __init__(self, modules: dict[str, tuple[nn.Module, nn.Module]]) -> None:
+        self.targets: list[Tensor] = []
+        self.onlines: list[Tensor] = []
+        self.unpaired: list[str] = []
         for prefix, (target, online) in modules.items():
             target.requires_grad_(False)
             online_parameters = dict(online.named_parameters())

@@ -8,7 +8,8 @@ Images are float32, (N, C, h, w), in [0, 255]. The operations are torchvision's
 of the same names for float images, with one factor an image.
 """
 
-from typing import Any, Callable, Dict, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from torch.nn import functional as F
 _LUMA = (0.299, 0.587, 0.114)
 
 
-def make_views(inputs: Dict[str, Any], names: Sequence[str]) -> Dict[str, Tensor]:
+def make_views(inputs: dict[str, Any], names: Sequence[str]) -> dict[str, Tensor]:
     """The named views of each image of a batch.
 
     Args:

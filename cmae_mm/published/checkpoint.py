@@ -1,7 +1,5 @@
 """Checkpoints of the released code as checkpoints of this package."""
 
-from typing import Dict
-
 import torch
 from torch import Tensor
 
@@ -21,7 +19,7 @@ _MODULES = (
 _ENCODERS = ('backbone.', 'target_backbone.')
 
 
-def convert(tensors: Dict[str, Tensor], fold_channels: bool = True) -> Dict[str, Tensor]:
+def convert(tensors: dict[str, Tensor], fold_channels: bool = True) -> dict[str, Tensor]:
     """Rename, and make the encoders take RGB.
 
     Args:
@@ -45,17 +43,13 @@ def convert(tensors: Dict[str, Tensor], fold_channels: bool = True) -> Dict[str,
             "'backbone.patch_embed.projection.weight', or the same without "
             f"'backbone.'; found {', '.join(sorted(tensors)[:3])}, ..."
         )
-    converted = {
-        name: tensor for name, tensor in tensors.items() if name.startswith(_MODULES)
-    }
+    converted = {name: tensor for name, tensor in tensors.items() if name.startswith(_MODULES)}
     if fold_channels:
         for encoder in _ENCODERS:
             prefix = f'{encoder}patch_embed.projection'
             if f'{prefix}.weight' in converted:
-                converted[f'{prefix}.weight'], converted[f'{prefix}.bias'] = (
-                    fold_channel_swap(
-                        converted[f'{prefix}.weight'], converted[f'{prefix}.bias']
-                    )
+                converted[f'{prefix}.weight'], converted[f'{prefix}.bias'] = fold_channel_swap(
+                    converted[f'{prefix}.weight'], converted[f'{prefix}.bias']
                 )
     return converted
 

@@ -1,6 +1,6 @@
 """One training step of the released code, repeated with this package."""
 
-from typing import Dict, List, NamedTuple
+from typing import NamedTuple
 
 import torch
 from mmpretrain.registry import MODELS
@@ -23,7 +23,7 @@ class Row(NamedTuple):
         return self.difference <= self.allowed  # False for NaN
 
 
-def check_parity(fixture: dict) -> List[Row]:
+def check_parity(fixture: dict) -> list[Row]:
     """Run a fixture's step in as many processes as it has ranks and compare.
 
     Args:
@@ -76,8 +76,7 @@ def training_step(rank: int, fixture: dict) -> dict:
     optimizer.step()
     model.update_target(fixture['momentum'])
     result['after_step'] = {
-        name: tensor.double().norm().item()
-        for name, tensor in model.state_dict().items()
+        name: tensor.double().norm().item() for name, tensor in model.state_dict().items()
     }
     return result
 
@@ -94,7 +93,7 @@ def _outputs(model, images: Tensor, target_images: Tensor) -> dict:
     )
 
 
-def compare(rank: int, found: dict, expected: dict) -> List[Row]:
+def compare(rank: int, found: dict, expected: dict) -> list[Row]:
     """Rows of one rank; the tolerances are those of the fixture's description.
 
     Biases in front of a batch norm, and of attention keys, have no gradient but
@@ -113,9 +112,7 @@ def compare(rank: int, found: dict, expected: dict) -> List[Row]:
             ('target_tokens', 1e-4),
         )
     ]
-    rows.append(
-        _worst(rank, 'gradients', found, expected, 'grad_norms', 1e-3, floor=0.01)
-    )
+    rows.append(_worst(rank, 'gradients', found, expected, 'grad_norms', 1e-3, floor=0.01))
     for kind, allowed in (('stepped', 1e-5), ('stepped biases', 0.05)):
         rows.append(_worst(rank, kind, found, expected, 'after_step', allowed))
     return rows
@@ -131,7 +128,7 @@ def _worst(
     floor: float = 1e-6,
 ) -> Row:
     """The largest relative difference of norms; a missing tensor is infinite."""
-    differences: Dict[str, float] = {}
+    differences: dict[str, float] = {}
     for name, norm in expected[key].items():
         if key == 'after_step' and name.endswith('.bias') != ('bias' in kind):
             continue

@@ -13,9 +13,7 @@ def few_pictures(monkeypatch):
 
 
 def _contents(root: Path) -> dict:
-    return {
-        str(path.relative_to(root)): path.read_bytes() for path in root.rglob('*.jpg')
-    }
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob('*.jpg')}
 
 
 @pytest.mark.parametrize('name', builtin.SURFACES)

@@ -22,11 +22,13 @@ def dataset(root, **overrides):
 
 def flatten(sample):
     inputs = sample['inputs']
-    return torch.cat([
-        inputs['master'].flatten().double(),
-        inputs['target']['box'].double(),
-        inputs['target']['color']['jitter'].double(),
-    ])
+    return torch.cat(
+        [
+            inputs['master'].flatten().double(),
+            inputs['target']['box'].double(),
+            inputs['target']['color']['jitter'].double(),
+        ]
+    )
 
 
 def loaded(data, num_workers, rank=0, world=1, epoch=2):
@@ -34,9 +36,7 @@ def loaded(data, num_workers, rank=0, world=1, epoch=2):
     sampler.rank, sampler.world_size = rank, world
     sampler.num_samples, sampler.total_size = len(data) // world, len(data)
     sampler.set_epoch(epoch)
-    loader = DataLoader(
-        data, batch_size=None, sampler=sampler, num_workers=num_workers
-    )
+    loader = DataLoader(data, batch_size=None, sampler=sampler, num_workers=num_workers)
     return dict(zip(map(int, sampler), map(flatten, loader)))
 
 

@@ -12,8 +12,8 @@ from cmae_mm.datasets import (
     MasterCrop,
     PackViews,
     PixelShift,
+    transforms,
 )
-from cmae_mm.datasets import transforms
 from cmae_mm.models import CMAEDataPreprocessor
 
 from .files import write_images
@@ -88,7 +88,9 @@ def test_pixel_shift_reaches_every_offset_from_zero_to_the_largest():
 
 
 def test_master_image_too_small_is_an_error():
-    with pytest.raises(ValueError, match='20x20 is too small: crop 16x16 [+] max_shift 5 needs 21x21'):
+    with pytest.raises(
+        ValueError, match='20x20 is too small: crop 16x16 [+] max_shift 5 needs 21x21'
+    ):
         PixelShift(crop_size=16, max_shift=5)(master())
 
 

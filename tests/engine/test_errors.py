@@ -4,15 +4,20 @@ from mmengine.logging import MMLogger
 from cmae_mm.engine.errors import one_line_errors, require_writable
 
 
-@pytest.mark.parametrize('error, line', [
-    (ValueError('found a,\n  expected b'), 'error: found a, expected b'),
-    (KeyError('X is not in the registry'), 'error: X is not in the registry'),
-    (RuntimeError(), 'error: RuntimeError'),
-    (
-        ValueError('Caught ValueError in DataLoader worker process 0.\nTraceback\nValueError: bad'),
-        'error: ValueError: bad',
-    ),
-])
+@pytest.mark.parametrize(
+    'error, line',
+    [
+        (ValueError('found a,\n  expected b'), 'error: found a, expected b'),
+        (KeyError('X is not in the registry'), 'error: X is not in the registry'),
+        (RuntimeError(), 'error: RuntimeError'),
+        (
+            ValueError(
+                'Caught ValueError in DataLoader worker process 0.\nTraceback\nValueError: bad'
+            ),
+            'error: ValueError: bad',
+        ),
+    ],
+)
 def test_errors_become_one_line_and_status_one(error, line, monkeypatch):
     monkeypatch.delenv('CMAE_MM_TRACEBACK', raising=False)
     with pytest.raises(SystemExit) as exit_, one_line_errors():

@@ -83,9 +83,7 @@ def test_target_and_momentum_are_restored(tmp_path):
     runner, seen = run(tmp_path, 'c', max_epochs=2)
     saved = {k: v.clone() for k, v in runner.model.state_dict().items()}
     resumed, seen = run(tmp_path, 'c', max_epochs=3, resume=True)
-    assert seen == pytest.approx(
-        [MomentumUpdateHook(0.5, 1.0).momentum_at(i, 6) for i in (4, 5)]
-    )
+    assert seen == pytest.approx([MomentumUpdateHook(0.5, 1.0).momentum_at(i, 6) for i in (4, 5)])
     # what was restored is what was saved, before two more updates
     resumed.load_checkpoint(str(tmp_path / 'c' / 'epoch_2.pth'))
     for name, tensor in resumed.model.state_dict().items():

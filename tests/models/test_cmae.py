@@ -52,16 +52,20 @@ def test_momentum_leaves_buffers_alone():
     assert not before.equal(model.projector.bn0.running_mean)
 
 
-@pytest.mark.parametrize('overrides', [
-    dict(backbone__mask_block=2),
-    dict(target=dict(final_norm=False)),
-    dict(target=dict(mask_ratio=0.5)),
-    dict(neck__feature__share_weights=True),
-    dict(neck__feature__decoder_depth=2),
-    dict(neck__feature__out_channels=48),
-    dict(head__contrastive=dict(type='BYOLLoss')),
-    dict(head__norm_pix=False),
-], ids=str)
+@pytest.mark.parametrize(
+    'overrides',
+    [
+        dict(backbone__mask_block=2),
+        dict(target=dict(final_norm=False)),
+        dict(target=dict(mask_ratio=0.5)),
+        dict(neck__feature__share_weights=True),
+        dict(neck__feature__decoder_depth=2),
+        dict(neck__feature__out_channels=48),
+        dict(head__contrastive=dict(type='BYOLLoss')),
+        dict(head__norm_pix=False),
+    ],
+    ids=str,
+)
 def test_every_ablation_trains(overrides):
     model = tiny_model(**overrides)
     losses = model.loss(two_views())
@@ -76,7 +80,9 @@ def test_final_norm_of_the_target_is_its_own_choice():
     images = two_views()[1]
     normed, bare = tiny_model(), tiny_model(target=dict(final_norm=False))
     tokens = bare.target_backbone.encode(images)[0]
-    torch.testing.assert_close(normed.backbone.ln1(tokens), normed.target_backbone.encode(images)[0])
+    torch.testing.assert_close(
+        normed.backbone.ln1(tokens), normed.target_backbone.encode(images)[0]
+    )
 
 
 @pytest.mark.parametrize('size, channels', [((8, 24), 1), ((16, 16), 5)])
@@ -138,9 +144,7 @@ def test_losses_under_autocast_are_close_to_float32(dtype):
 
 @pytest.mark.parametrize('arch, patch', [('deit-s', 16), ('b', 16), ('l', 16), ('h', 14)])
 def test_full_sizes_build(arch, patch):
-    config = tiny_config(
-        backbone__arch=arch, backbone__img_size=224, backbone__patch_size=patch
-    )
+    config = tiny_config(backbone__arch=arch, backbone__img_size=224, backbone__patch_size=patch)
     with torch.device('meta'):
         model = MODELS.build(config)
     assert isinstance(model, CMAE)

@@ -72,18 +72,23 @@ def test_pretrained_weights_survive_init_weights(tmp_path):
     torch.testing.assert_close(loaded.pos_embed, source.pos_embed + 1)
 
 
-@pytest.mark.parametrize('arch, width, depth', [('deit-s', 384, 12), ('b', 768, 12), ('l', 1024, 24), ('h', 1280, 32)])
+@pytest.mark.parametrize(
+    'arch, width, depth', [('deit-s', 384, 12), ('b', 768, 12), ('l', 1024, 24), ('h', 1280, 32)]
+)
 def test_named_sizes(arch, width, depth):
     with torch.device('meta'):
         encoder = CMAEViT(arch, patch_size=14)
     assert (encoder.embed_dims, len(encoder.layers)) == (width, depth)
 
 
-@pytest.mark.parametrize('field, message', [
-    (dict(img_size=30, patch_size=4), 'image size 30x30 is not divisible by patch_size=4'),
-    (dict(img_size=16, mask_block=3), 'mask_block=3 does not tile'),
-    (dict(img_size=16, mask_ratio=0.99), 'at least one must stay visible'),
-])
+@pytest.mark.parametrize(
+    'field, message',
+    [
+        (dict(img_size=30, patch_size=4), 'image size 30x30 is not divisible by patch_size=4'),
+        (dict(img_size=16, mask_block=3), 'mask_block=3 does not tile'),
+        (dict(img_size=16, mask_ratio=0.99), 'at least one must stay visible'),
+    ],
+)
 def test_sizes_that_do_not_fit_are_an_error(field, message):
     with pytest.raises(ValueError, match=message):
         vit(**field)

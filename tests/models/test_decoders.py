@@ -58,7 +58,9 @@ def test_shared_weights_are_the_pixel_decoders():
     assert own == set(feature.decoder_pred.parameters())
 
 
-@pytest.mark.parametrize('other', [dict(decoder_depth=1), dict(decoder_embed_dim=32, decoder_depth=4)])
+@pytest.mark.parametrize(
+    'other', [dict(decoder_depth=1), dict(decoder_embed_dim=32, decoder_depth=4)]
+)
 def test_weights_that_can_not_be_shared_are_an_error(other):
     feature = decoder(CMAEFeatureDecoder, decoder_depth=2, share_weights=True)
     with pytest.raises(ValueError, match='share_weights: the feature decoder'):

@@ -25,9 +25,7 @@ def test_ids_restore_undoes_the_shuffle(grid, ratio, block):
     # in the shuffled sequence the first K places are the visible patches
     is_visible = (ids_restore < ids_keep.shape[1]).float()
     assert is_visible.equal(1 - mask)
-    assert ids_restore.gather(1, ids_keep).equal(
-        torch.arange(ids_keep.shape[1]).expand(3, -1)
-    )
+    assert ids_restore.gather(1, ids_keep).equal(torch.arange(ids_keep.shape[1]).expand(3, -1))
 
 
 @pytest.mark.parametrize('grid, ratio, block', CASES)

@@ -26,12 +26,15 @@ def by_torchvision(image, operation, value):
     return getattr(torchvision, f'adjust_{operation}')(image / 255, value) * 255
 
 
-@pytest.mark.parametrize('op, operation, values', [
-    (0, 'brightness', [0.6, 1.4]),
-    (1, 'contrast', [0.6, 1.4]),
-    (2, 'saturation', [0.0, 0.6, 1.4]),
-    (3, 'hue', [-0.5, -0.1, 0.03, 0.1, 0.4]),
-])
+@pytest.mark.parametrize(
+    'op, operation, values',
+    [
+        (0, 'brightness', [0.6, 1.4]),
+        (1, 'contrast', [0.6, 1.4]),
+        (2, 'saturation', [0.0, 0.6, 1.4]),
+        (3, 'hue', [-0.5, -0.1, 0.03, 0.1, 0.4]),
+    ],
+)
 def test_each_jitter_equals_torchvisions(op, operation, values):
     for value in values:
         jitter = list(NEUTRAL)

@@ -19,7 +19,7 @@ STD = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
 def encoder(tensors):
     model = VisionTransformer(ARCH, img_size=16, patch_size=4, out_type='raw')
     model.load_state_dict(
-        {k[len('backbone.'):]: v for k, v in tensors.items() if k.startswith('backbone.')}
+        {k[len('backbone.') :]: v for k, v in tensors.items() if k.startswith('backbone.')}
     )
     model.eval()
     return model

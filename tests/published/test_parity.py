@@ -60,7 +60,7 @@ CONFIG = dict(
 )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _made(world):
     torch.manual_seed(0)
     model = MODELS.build(model_config(CONFIG))
@@ -102,7 +102,13 @@ def test_equal_numbers_pass_and_every_other_number_fails(world):
     last['after_step']['nowhere.bias'] = 1.0
     failed = {row.quantity.split(',')[0] for row in check_parity(made) if not row.passed}
     assert failed == {
-        'loss_ct', 'pixel', 'feature', 'mask', 'gradients', 'stepped', 'stepped biases'
+        'loss_ct',
+        'pixel',
+        'feature',
+        'mask',
+        'gradients',
+        'stepped',
+        'stepped biases',
     }
 
 

@@ -12,8 +12,6 @@ train_pipeline = [
 ]
 train_dataloader = dict(
     num_workers=1,
-    dataset=dict(
-        data_root='data/cifar10/', data_prefix='train', pipeline=train_pipeline
-    ),
+    dataset=dict(data_root='data/cifar10/', data_prefix='train', pipeline=train_pipeline),
 )
 feature_eval = dict(train='data/cifar10/train', test='data/cifar10/test')

@@ -1,0 +1,126 @@
+import pytest
+import torch
+from mmengine.config import Config, ConfigDict
+from mmpretrain.registry import MODELS
+
+from cmae_mm.evaluation import build_encoder, initial_state, input_shape
+from tests.models.tiny import ARCH, tiny_config
+
+COLORS = dict(mean=[120.0, 110.0, 100.0], std=[60.0, 50.0, 40.0])
+
+
+def images(num=3, channels=3, size=(16, 16)):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(
+        256, (num, channels, *size), dtype=torch.uint8, generator=generator
+    )
+
+
+def cmae_config(**overrides):
+    return Config(
+        dict(
+            model=tiny_config(**overrides),
+            data_preprocessor=dict(type='CMAEDataPreprocessor', **COLORS),
+        )
+    )
+
+
+def classifier_config(backbone, **data_preprocessor):
+    model = dict(type='ImageClassifier', backbone=backbone)
+    return Config(dict(model=model, data_preprocessor={**COLORS, **data_preprocessor}))
+
+
+RESNET = dict(type='ResNet', depth=18, base_channels=8, stem_channels=8)
+
+
+def checkpoint_of(cfg, path, seed=1):
+    torch.manual_seed(seed)
+    state = initial_state(cfg)
+    torch.save({'state_dict': state}, path)
+    return state
+
+
+def test_features_are_the_mean_of_the_patch_tokens(tmp_path):
+    cfg = cmae_config()
+    state = checkpoint_of(cfg, tmp_path / 'a.pth')
+    model = MODELS.build(cfg.model)
+    model.load_state_dict(state)
+    normalized = (images() - torch.tensor(COLORS['mean']).view(3, 1, 1)) / torch.tensor(
+        COLORS['std']
+    ).view(3, 1, 1)
+    tokens = model.backbone.eval()(normalized)[-1]  # (N, 1 + L, D)
+    average = build_encoder(cfg, tmp_path / 'a.pth')(images())
+    class_token = build_encoder(cfg, tmp_path / 'a.pth', pooling='cls')(images())
+    assert torch.allclose(average, tokens[:, 1:].mean(1), atol=1e-5)
+    assert torch.allclose(class_token, tokens[:, 0], atol=1e-5)
+
+
+def test_untrained_encoder_is_the_one_that_training_starts_from():
+    cfg = cmae_config()
+    torch.manual_seed(7)
+    untrained = build_encoder(cfg).backbone.state_dict()
+    assert untrained.keys() == {
+        name.removeprefix('backbone.')
+        for name in initial_state(cfg)
+        if name.startswith('backbone.')
+    }
+    fixed = initial_state(cfg)['backbone.pos_embed']  # sine-cosine, not random
+    assert torch.equal(untrained['pos_embed'], fixed)
+
+
+@pytest.mark.parametrize('channels, size', [(1, (16, 16)), (3, (8, 24))])
+def test_any_channels_and_rectangles(channels, size):
+    cfg = cmae_config(backbone__img_size=size, backbone__in_channels=channels)
+    cfg.data_preprocessor.update(mean=[100.0] * channels, std=[50.0] * channels)
+    assert input_shape(cfg) == (channels, *size)
+    assert build_encoder(cfg)(images(2, channels, size)).shape == (2, ARCH['embed_dims'])
+
+
+def test_a_convolutional_backbone_is_averaged_over_places(tmp_path):
+    cfg = classifier_config(RESNET, to_rgb=True)
+    checkpoint_of(cfg, tmp_path / 'a.pth')
+    encoder = build_encoder(cfg, tmp_path / 'a.pth')
+    normalized = (images() - encoder.mean) / encoder.std
+    expected = encoder.backbone(normalized)[-1].mean(dim=(2, 3))
+    assert torch.allclose(encoder(images()), expected, atol=1e-5)
+    assert input_shape(cfg) == (3, 224, 224)
+
+
+def test_a_backbone_trained_on_bgr_is_shown_bgr():
+    torch.manual_seed(0)
+    rgb = build_encoder(classifier_config(RESNET, to_rgb=True))
+    torch.manual_seed(0)
+    bgr = build_encoder(classifier_config(RESNET, to_rgb=False))
+    assert torch.equal(bgr(images()), rgb(images().flip(1)))
+    assert not torch.equal(bgr(images()), rgb(images()))
+
+
+def test_the_encoder_is_frozen():
+    encoder = build_encoder(cmae_config())
+    assert not encoder.training
+    assert not encoder(images()).requires_grad
+
+
+def test_checkpoint_of_another_size_or_depth(tmp_path):
+    wider = {**ARCH, 'embed_dims': 32}
+    deeper = {**ARCH, 'num_layers': 3}
+    for name, arch, message in (
+        ('wider', wider, r'cls_token: found \(1, 1, 32\), expected \(1, 1, 24\)'),
+        ('deeper', deeper, r'layers.2.*expected none'),
+    ):
+        checkpoint_of(cmae_config(backbone__arch=arch), tmp_path / f'{name}.pth')
+        with pytest.raises(ValueError, match=message):
+            build_encoder(cmae_config(), tmp_path / f'{name}.pth')
+
+
+def test_checkpoint_of_another_program(tmp_path):
+    torch.save({'conv1.weight': torch.ones(2)}, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match="no tensors named backbone.*'conv1.weight'"):
+        build_encoder(cmae_config(), tmp_path / 'a.pth')
+
+
+def test_pooling_that_the_backbone_has_not():
+    with pytest.raises(ValueError, match="ResNet has no cls_token.*'cls'"):
+        build_encoder(classifier_config(ConfigDict(RESNET)), pooling='cls')
+    with pytest.raises(ValueError, match="choose 'avg' or 'cls'"):
+        build_encoder(cmae_config(), pooling='max')

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cmae_mm.evaluation.images import ClassFolder, collate, load_image
+
+
+def write(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return path
+
+
+def test_an_image_of_the_right_size_keeps_its_pixels(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 9, 3))
+    path = write(tmp_path / 'a.png', pixels)
+    image = load_image(path, (6, 9), 3)
+    assert image.dtype == torch.uint8
+    assert np.array_equal(image.permute(1, 2, 0), pixels)  # RGB, not BGR
+
+
+def test_the_central_part_of_the_aspect_is_shown(tmp_path):
+    pixels = np.full((20, 40, 3), 255)
+    pixels[:, 10:30] = 0  # the central square
+    path = write(tmp_path / 'wide.png', pixels)
+    assert load_image(path, (20, 20), 3).max() == 0
+    assert load_image(path, (20, 40), 3).max() == 255
+
+
+def test_shrinking_does_not_alias(tmp_path):
+    pixels = np.zeros((64, 64, 3))
+    pixels[:, ::2] = 200  # stripes, finer than the small image can show
+    small = load_image(write(tmp_path / 'stripes.png', pixels), (8, 8), 3)
+    assert (small.float() - 100).abs().max() < 15
+
+
+def test_number_of_channels(tmp_path):
+    path = write(tmp_path / 'a.png', np.random.default_rng(1).integers(0, 256, (8, 8, 3)))
+    assert load_image(path, (4, 4), 1).shape == (1, 4, 4)
+    assert load_image(path, (4, 4), 3).shape == (3, 4, 4)
+
+
+def test_a_file_that_is_no_image_is_named(tmp_path):
+    (tmp_path / 'b.jpg').write_text('no image')
+    with pytest.raises(ValueError, match='b.jpg'):
+        load_image(tmp_path / 'b.jpg', (4, 4), 3)
+
+
+def test_labels_follow_the_folders_and_unreadable_files_are_left_out(tmp_path):
+    for name, value in (('dark', 10), ('light', 240)):
+        for index in range(2):
+            write(tmp_path / name / f'{index}.png', np.full((4, 4, 3), value))
+    (tmp_path / 'dark' / 'broken.jpg').write_bytes(b'\xff\xd8\xff')
+    images = ClassFolder(tmp_path, (4, 4), 3)
+    assert images.metainfo['classes'] == ('dark', 'light')
+    batch = collate([images[i] for i in range(len(images))])
+    assert len(images) == 5
+    assert batch['gt_label'].tolist() == [0, 0, 1, 1]
+    assert batch['image'][:, 0, 0, 0].tolist() == [10, 10, 240, 240]
+
+
+def test_a_batch_may_be_empty():
+    assert collate([None, None])['image'] is None
+
+
+def test_folders_that_can_not_be_used(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no folder .*nowhere'"):
+        ClassFolder(tmp_path / 'nowhere', (4, 4), 3)
+    with pytest.raises(FileNotFoundError, match='no class folders'):
+        ClassFolder(tmp_path, (4, 4), 3)
+    write(tmp_path / 'a' / '0.png', np.zeros((4, 4, 3)))
+    with pytest.raises(ValueError, match="only one class, 'a'"):
+        ClassFolder(tmp_path, (4, 4), 3)
+    write(tmp_path / 'b' / '0.png', np.zeros((4, 4, 3)))
+    with pytest.raises(ValueError, match='other classes than the training images: b, c'):
+        ClassFolder(tmp_path, (4, 4), 3, classes=('a', 'c'))

@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from cmae_mm.evaluation import (
+    build_pretrained,
+    image_grid,
+    initial_state,
+    reconstruct,
+    save_reconstructions,
+)
+from cmae_mm.evaluation.reconstruction import _HIDDEN
+from tests.models.tiny import tiny_config, tiny_model
+
+MEAN, STD = [120.0, 110.0, 100.0], [60.0, 50.0, 40.0]
+
+
+def images(num=3, channels=3, size=(16, 16)):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(
+        128, 256, (num, channels, *size), dtype=torch.uint8, generator=generator
+    )
+
+
+def config(**overrides):
+    data = dict(type='CMAEDataPreprocessor', mean=MEAN, std=STD)
+    return Config(dict(model=tiny_config(**overrides), data_preprocessor=data))
+
+
+class Oracle:
+    """In place of a model: knows the image, hides its left half."""
+
+    def reconstruct(self, inputs):
+        mask = torch.zeros(len(inputs), 1, *inputs.shape[2:])
+        mask[..., : inputs.shape[3] // 2] = 1
+        return inputs, mask
+
+
+def test_visible_pixels_are_the_images_own_and_hidden_ones_are_not():
+    torch.manual_seed(0)
+    masked, filled = reconstruct(tiny_model().eval(), images(), MEAN, STD)
+    hidden = (masked == _HIDDEN).all(dim=1, keepdim=True)  # images are brighter
+    assert hidden.float().mean() == 0.5  # the model's mask ratio
+    assert torch.equal(torch.where(hidden, 0, masked), torch.where(hidden, 0, images()))
+    assert torch.equal(torch.where(hidden, 0, filled), torch.where(hidden, 0, images()))
+    assert (filled != images())[hidden.expand_as(filled)].float().mean() > 0.9
+
+
+def test_a_perfect_prediction_gives_the_image():
+    masked, filled = reconstruct(Oracle(), images(), MEAN, STD)
+    assert torch.equal(filled, images())
+    assert (masked[..., :8] == _HIDDEN).all() and torch.equal(masked[..., 8:], images()[..., 8:])
+
+
+def test_masks_follow_the_seed():
+    model = tiny_model().eval()
+    runs = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        runs.append(reconstruct(model, images(), MEAN, STD)[0])
+    assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
+
+
+def test_grid_holds_every_pixel_enlarged_by_a_whole_factor():
+    rows = [images(2, size=(10, 30)), images(2, size=(10, 30)) // 2]
+    grid = image_grid(rows)
+    factor, gap = 3, 4
+    assert grid.shape == (3, 2 * 10 * factor + gap, 2 * 30 * factor + gap)
+    for r, row in enumerate(rows):
+        for c, image in enumerate(row):
+            top, left = r * (10 * factor + gap), c * (30 * factor + gap)
+            tile = grid[:, top : top + 10 * factor, left : left + 30 * factor]
+            assert torch.equal(tile[:, 1::factor, 1::factor], image)
+    assert (grid[:, 30:34] == 255).all() and (grid[:, :, 90:94] == 255).all()
+
+
+@pytest.mark.parametrize('channels, size', [(1, (16, 16)), (3, (8, 24))])
+def test_png_of_grey_and_rectangular_images(tmp_path, channels, size):
+    overrides = dict(backbone__img_size=size, backbone__in_channels=channels)
+    cfg = config(**overrides)
+    cfg.data_preprocessor.update(mean=[100.0] * channels, std=[50.0] * channels)
+    originals = images(2, channels, size)
+    save_reconstructions(tiny_model(**overrides).eval(), originals, cfg, tmp_path / 'x.png')
+    drawn = np.atleast_3d(np.asarray(Image.open(tmp_path / 'x.png')))
+    factor = 96 // max(size)
+    first = drawn[: size[0] * factor : factor, : size[1] * factor : factor]
+    assert np.array_equal(first, originals[0].permute(1, 2, 0))
+
+
+def test_other_numbers_of_channels_can_not_be_drawn(tmp_path):
+    with pytest.raises(ValueError, match='2 channels'):
+        save_reconstructions(Oracle(), images(channels=2), config(), tmp_path / 'x.png')
+
+
+def test_the_model_is_the_checkpoints(tmp_path):
+    state = initial_state(config())
+    torch.save({'state_dict': state}, tmp_path / 'a.pth')
+    model = build_pretrained(config(), tmp_path / 'a.pth')
+    assert not model.training
+    assert all(torch.equal(state[k], v) for k, v in model.state_dict().items())
+
+
+def test_checkpoint_of_another_model_or_model_without_reconstruction(tmp_path):
+    torch.save({'state_dict': {'fc.weight': torch.ones(2)}}, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='does not fit the model'):
+        build_pretrained(config(), tmp_path / 'a.pth')
+    other = Config(dict(model=dict(type='ImageClassifier', backbone=dict(type='LeNet5'))))
+    with pytest.raises(ValueError, match='ImageClassifier can not be asked'):
+        build_pretrained(other, tmp_path / 'a.pth')
