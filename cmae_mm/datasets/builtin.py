@@ -20,13 +20,17 @@ Sources and licences, as the packages state them:
 """
 
 import importlib.util
+import tempfile
 from pathlib import Path
-from typing import Dict, NamedTuple, Tuple, Union
+from typing import NamedTuple
 
 import numpy as np
+from mmpretrain.registry import DATASETS
 from PIL import Image
 
-Box = Tuple[int, int, int, int]
+from .pretrain_dataset import PretrainDataset
+
+Box = tuple[int, int, int, int]
 
 SIDE = 64
 PICTURES_PER_CLASS = {'train': 300, 'test': 100}
@@ -48,16 +52,12 @@ class Surface(NamedTuple):
     test: Box
 
 
-SURFACES: Dict[str, Surface] = {
+SURFACES: dict[str, Surface] = {
     'brick': Surface('skimage', 'data/brick.png', (0, 0, 300, 512), (300, 0, 512, 512)),
     'coins': Surface('skimage', 'data/coins.png', (0, 0, 230, 303), (230, 0, 384, 303)),
-    'fur': Surface(
-        'skimage', 'data/chelsea.png', (40, 60, 225, 300), (225, 10, 345, 240)
-    ),
+    'fur': Surface('skimage', 'data/chelsea.png', (40, 60, 225, 300), (225, 10, 345, 240)),
     'grass': Surface('skimage', 'data/grass.png', (0, 0, 300, 512), (300, 0, 512, 512)),
-    'gravel': Surface(
-        'skimage', 'data/gravel.png', (0, 0, 300, 512), (300, 0, 512, 512)
-    ),
+    'gravel': Surface('skimage', 'data/gravel.png', (0, 0, 300, 512), (300, 0, 512, 512)),
     'leaves': Surface(
         'sklearn',
         'datasets/images/china.jpg',
@@ -72,9 +72,7 @@ SURFACES: Dict[str, Surface] = {
         (308, 110, 410, 320),
     ),
     'print': Surface('skimage', 'data/page.png', (0, 0, 230, 191), (230, 0, 384, 191)),
-    'retina': Surface(
-        'skimage', 'data/retina.jpg', (300, 300, 780, 1100), (780, 300, 1100, 1100)
-    ),
+    'retina': Surface('skimage', 'data/retina.jpg', (300, 300, 780, 1100), (780, 300, 1100, 1100)),
     'stars': Surface(
         'skimage', 'data/hubble_deep_field.jpg', (0, 0, 600, 872), (600, 0, 1000, 872)
     ),
@@ -85,13 +83,48 @@ SURFACES: Dict[str, Surface] = {
         (222, 90, 330, 285),
     ),
     'tissue': Surface('skimage', 'data/ihc.png', (0, 0, 300, 512), (300, 0, 512, 512)),
-    'wood': Surface(
-        'skimage', 'data/coffee.png', (490, 0, 600, 400), (0, 280, 90, 400)
-    ),
+    'wood': Surface('skimage', 'data/coffee.png', (490, 0, 600, 400), (0, 280, 90, 400)),
 }
 
 
-def write_builtin_images(root: Union[str, Path]) -> None:
+@DATASETS.register_module()
+class BuiltinImages(PretrainDataset):
+    """The built-in images to pre-train on, written at their first use.
+
+    Args:
+        data_root: folder that holds them, or will.
+        **kwargs: of :class:`~.pretrain_dataset.PretrainDataset`.
+    """
+
+    def __init__(self, data_root: str, **kwargs) -> None:
+        ensure_builtin_images(data_root)
+        super().__init__(data_root=data_root, **kwargs)
+
+
+def ensure_builtin_images(root: str | Path) -> None:
+    """Write the built-in images unless the folder is there already.
+
+    It appears at once and whole, so that several processes may call this at the
+    same time and an interrupted call leaves nothing behind that looks complete.
+
+    Raises:
+        FileNotFoundError: a package, or a photograph in it, is missing.
+    """
+    root = Path(root)
+    if root.is_dir():
+        return
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
+        images = Path(scratch) / root.name
+        write_builtin_images(images)
+        try:
+            images.rename(root)
+        except OSError:
+            if not root.is_dir():  # else another process was faster
+                raise
+
+
+def write_builtin_images(root: str | Path) -> None:
     """Write the pictures as ``root/{train,test}/<class>/*.jpg``.
 
     ``SIDE`` x ``SIDE`` grey JPEGs, ``PICTURES_PER_CLASS`` of them a class; the same

@@ -7,9 +7,7 @@ _base_ = [
     '../_base_/schedules/adamw_coslr_300e.py',
     '../_base_/default_runtime.py',
 ]
-custom_imports = dict(
-    imports=['cmae_mm', 'cmae_mm.datasets.builtin', 'cmae_mm.engine.progress']
-)
+custom_imports = dict(imports=['cmae_mm', 'cmae_mm.datasets.builtin', 'cmae_mm.engine.progress'])
 
 decoder = dict(decoder_embed_dim=64, decoder_num_heads=4)
 projector = dict(hid_channels=512, out_channels=128)
@@ -44,9 +42,7 @@ train_pipeline = [
 train_dataloader = dict(
     batch_size=64,
     num_workers=1,
-    dataset=dict(
-        type='BuiltinImages', data_root='data/builtin', pipeline=train_pipeline
-    ),
+    dataset=dict(type='BuiltinImages', data_root='data/builtin', pipeline=train_pipeline),
 )
 feature_eval = dict(train='data/builtin/train', test='data/builtin/test')
 
@@ -64,7 +60,5 @@ custom_hooks = [
     dict(type='MomentumUpdateHook', momentum=0.99),
     dict(type='ProgressHook'),
 ]
-default_hooks = dict(
-    logger=dict(interval=10), checkpoint=dict(interval=10, max_keep_ckpts=1)
-)
+default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=10, max_keep_ckpts=1))
 work_dir = 'work_dirs/quickstart'

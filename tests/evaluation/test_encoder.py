@@ -11,9 +11,7 @@ COLORS = dict(mean=[120.0, 110.0, 100.0], std=[60.0, 50.0, 40.0])
 
 def images(num=3, channels=3, size=(16, 16)):
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(
-        256, (num, channels, *size), dtype=torch.uint8, generator=generator
-    )
+    return torch.randint(256, (num, channels, *size), dtype=torch.uint8, generator=generator)
 
 
 def cmae_config(**overrides):
@@ -43,12 +41,12 @@ def checkpoint_of(cfg, path, seed=1):
 def test_features_are_the_mean_of_the_patch_tokens(tmp_path):
     cfg = cmae_config()
     state = checkpoint_of(cfg, tmp_path / 'a.pth')
-    model = MODELS.build(cfg.model)
+    model = MODELS.build(cfg.model).eval()
     model.load_state_dict(state)
     normalized = (images() - torch.tensor(COLORS['mean']).view(3, 1, 1)) / torch.tensor(
         COLORS['std']
     ).view(3, 1, 1)
-    tokens = model.backbone.eval()(normalized)[-1]  # (N, 1 + L, D)
+    tokens = model.backbone(normalized)[-1]  # (N, 1 + L, D)
     average = build_encoder(cfg, tmp_path / 'a.pth')(images())
     class_token = build_encoder(cfg, tmp_path / 'a.pth', pooling='cls')(images())
     assert torch.allclose(average, tokens[:, 1:].mean(1), atol=1e-5)

@@ -19,9 +19,7 @@ MEAN, STD = [120.0, 110.0, 100.0], [60.0, 50.0, 40.0]
 
 def images(num=3, channels=3, size=(16, 16)):
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(
-        128, 256, (num, channels, *size), dtype=torch.uint8, generator=generator
-    )
+    return torch.randint(128, 256, (num, channels, *size), dtype=torch.uint8, generator=generator)
 
 
 def config(**overrides):

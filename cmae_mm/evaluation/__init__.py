@@ -1,0 +1,30 @@
+"""Frozen-feature evaluation, reconstructions, and the quickstart's report."""
+
+from .encoder import FrozenEncoder, build_encoder, initial_state, input_shape
+from .evaluate import evaluate_features
+from .features import extract_features
+from .images import ClassFolder, load_image
+from .probes import knn_predict, linear_predict
+from .reconstruction import (
+    build_pretrained,
+    image_grid,
+    reconstruct,
+    save_reconstructions,
+)
+
+__all__ = [
+    'ClassFolder',
+    'FrozenEncoder',
+    'build_encoder',
+    'build_pretrained',
+    'evaluate_features',
+    'extract_features',
+    'image_grid',
+    'initial_state',
+    'input_shape',
+    'knn_predict',
+    'linear_predict',
+    'load_image',
+    'reconstruct',
+    'save_reconstructions',
+]

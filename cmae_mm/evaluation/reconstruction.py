@@ -1,0 +1,100 @@
+"""What a pre-trained model makes of the patches that are hidden from it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmpretrain.registry import MODELS
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from cmae_mm.engine.checkpoint import load_state_dict
+from cmae_mm.models import CMAE
+
+from .encoder import load_tensors, normalization
+
+_HIDDEN = 127  # grey of a hidden patch
+_GAP = 4  # white pixels between the images of a grid
+_TILE = 96  # images of a grid are enlarged by a whole factor up to this side
+
+
+def build_pretrained(cfg: Config, checkpoint: str | Path) -> CMAE:
+    """The whole model of a pre-training config with a checkpoint's tensors.
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+        ValueError: the model is no CMAE, or the checkpoint is of another one.
+    """
+    model = MODELS.build(cfg.model)
+    if not isinstance(model, CMAE):
+        raise ValueError(
+            f'{cfg.model.type} can not be asked for reconstructions: give a config '
+            "with model.type='CMAE'"
+        )
+    load_tensors(model, load_state_dict(checkpoint), repr(str(checkpoint)))
+    return model.eval()
+
+
+def reconstruct(
+    model: CMAE, images: Tensor, mean: Sequence[float], std: Sequence[float]
+) -> tuple[Tensor, Tensor]:
+    """Hide patches at random (torch's generator) and fill them in.
+
+    Args:
+        model: to ask, in evaluation mode.
+        images: uint8, shape (N, C, H, W).
+        mean: of each channel, in [0, 255].
+        std: of each channel.
+
+    Returns:
+        the images with hidden patches in grey, and those with hidden patches as
+        predicted, both uint8, (N, C, H, W). Visible pixels are the images' own.
+    """
+    mean = torch.tensor(mean, device=images.device).view(-1, 1, 1)
+    std = torch.tensor(std, device=images.device).view(-1, 1, 1)
+    predictions, mask = model.reconstruct((images - mean) / std)
+    predictions = (predictions * std + mean).round().clamp(0, 255).to(torch.uint8)
+    hidden = mask.bool()  # (N, 1, H, W)
+    grey = torch.full_like(images, _HIDDEN)
+    return torch.where(hidden, grey, images), torch.where(hidden, predictions, images)
+
+
+def image_grid(rows: Sequence[Tensor]) -> Tensor:
+    """Lay images out in rows, white between them.
+
+    Args:
+        rows: uint8, each (N, C, H, W) of the same shape.
+
+    Returns:
+        uint8, shape (C, rows * h + gaps, N * w + gaps); h and w are H and W times a
+        whole number.
+    """
+    height, width = rows[0].shape[2:]
+    factor = max(1, _TILE // max(height, width))
+    tiles = torch.stack(list(rows)).repeat_interleave(factor, 3)
+    tiles = tiles.repeat_interleave(factor, 4)  # (rows, N, C, h, w)
+    tiles = F.pad(tiles, (0, _GAP, 0, _GAP), value=255)
+    grid = tiles.permute(2, 0, 3, 1, 4).flatten(3).flatten(1, 2)
+    return grid[:, :-_GAP, :-_GAP]
+
+
+def save_reconstructions(model: CMAE, images: Tensor, cfg: Config, path: str | Path) -> None:
+    """Write a PNG with three rows: original, masked, reconstructed.
+
+    Args:
+        model: to ask, in evaluation mode.
+        images: uint8, shape (N, C, H, W), C 1 or 3, a column each.
+        cfg: config of the model, for its ``data_preprocessor``.
+        path: of the PNG.
+
+    Raises:
+        ValueError: images of neither 1 nor 3 channels.
+    """
+    if images.shape[1] not in (1, 3):
+        raise ValueError(f'images of {images.shape[1]} channels can not be drawn: expected 1 or 3')
+    scale = normalization(cfg)
+    masked, filled = reconstruct(model, images, scale['mean'], scale['std'])
+    grid = image_grid([images, masked, filled]).permute(1, 2, 0)  # (H, W, C)
+    Image.fromarray(grid.squeeze(2).numpy()).save(path)

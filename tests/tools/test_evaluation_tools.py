@@ -1,0 +1,102 @@
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from cmae_mm.evaluation import initial_state
+from tests.models.tiny import tiny_config
+
+TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+
+
+def run(tool, *arguments, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+    runpy.run_path(str(TOOLS / tool), run_name='__main__')
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Two classes of noise images, a config and a checkpoint."""
+    rng = np.random.default_rng(0)
+    for split in ('train', 'test'):
+        for name, top in (('dark', 60), ('light', 250)):
+            (tmp_path / split / name).mkdir(parents=True)
+            for index in range(4):
+                pixels = rng.integers(top - 40, top, (16, 16, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(tmp_path / split / name / f'{index}.png')
+    cfg = Config(
+        dict(
+            model=tiny_config(),
+            data_preprocessor=dict(type='CMAEDataPreprocessor', mean=[127.0] * 3, std=[50.0] * 3),
+            feature_eval=dict(train=str(tmp_path / 'train'), test=str(tmp_path / 'test')),
+        )
+    )
+    cfg.dump(tmp_path / 'config.py')
+    torch.save({'state_dict': initial_state(cfg)}, tmp_path / 'a.pth')
+    return tmp_path
+
+
+@pytest.mark.parametrize('checkpoint', ['a.pth', 'none'])
+def test_evaluate_features_prints_and_writes_what_it_measured(
+    files, checkpoint, monkeypatch, capsys
+):
+    path = checkpoint if checkpoint == 'none' else files / checkpoint
+    out = files / 'results.json'
+    run(
+        'evaluate_features.py', files / 'config.py', path, '--workers', 0, '--out', out,
+        monkeypatch=monkeypatch,
+    )  # fmt: skip
+    results = json.loads(out.read_text())
+    assert results['knn'] == 100  # dark and light differ in every feature
+    assert (results['train_images'], results['test_images'], results['classes']) == (8, 8, 2)
+    assert 'kNN           100.0 %' in capsys.readouterr().out
+
+
+def test_folders_on_the_command_line_replace_those_of_the_config(files, monkeypatch, capsys):
+    (files / 'test').rename(files / 'other')
+    run(
+        'evaluate_features.py', files / 'config.py', 'none', '--workers', 0,
+        '--test', files / 'other', monkeypatch=monkeypatch,
+    )  # fmt: skip
+    assert '8 test images' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['config.py', 'none', '--test', 'nowhere'], "no folder 'nowhere'"),
+        (['config.py', 'missing.pth'], 'no checkpoint'),
+        (['config.py', 'train/dark/0.png'], 'no checkpoint'),
+    ],
+)
+def test_bad_input_is_one_line_and_status_one(files, arguments, message, monkeypatch):
+    monkeypatch.chdir(files)
+    with pytest.raises(SystemExit, match=message) as stopped:
+        run('evaluate_features.py', *arguments, '--workers', 0, monkeypatch=monkeypatch)
+    assert '\n' not in str(stopped.value)
+
+
+def test_a_config_without_folders_needs_them_on_the_command_line(files, monkeypatch):
+    cfg = Config.fromfile(files / 'config.py')
+    cfg.pop('feature_eval')
+    cfg.dump(files / 'config.py')
+    with pytest.raises(SystemExit, match='give --train DIR and --test DIR'):
+        run('evaluate_features.py', files / 'config.py', 'none', monkeypatch=monkeypatch)
+
+
+def test_visualize_reconstruction_draws_a_column_an_image(files, monkeypatch):
+    images = sorted((files / 'test' / 'dark').iterdir())[:3]
+    out = files / 'x.png'
+    run(
+        'visualize_reconstruction.py', files / 'config.py', files / 'a.pth', *images,
+        '--out', out, monkeypatch=monkeypatch,
+    )  # fmt: skip
+    factor, gap = 6, 4
+    side = 16 * factor + gap
+    assert Image.open(out).size == (3 * side - gap, 3 * side - gap)
