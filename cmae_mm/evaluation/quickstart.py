@@ -14,11 +14,8 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
 
-from cmae_mm.datasets.builtin import (
-    PICTURES_PER_CLASS,
-    SURFACES,
-    ensure_builtin_images,
-)
+from cmae_mm.datasets.builtin import ensure_builtin_images
+from cmae_mm.engine.errors import require_writable
 
 from . import report
 from .encoder import build_encoder, input_shape
@@ -42,7 +39,7 @@ class Stopwatch:
         return result
 
 
-def run_quickstart(cfg: Config) -> dict[str, float]:
+def run_quickstart(cfg: Config) -> dict[str, dict]:
     """Pre-train on the built-in images and write what was measured.
 
     Leaves in ``cfg.work_dir``: mmengine's logs and checkpoint, ``losses.png``,
@@ -55,7 +52,11 @@ def run_quickstart(cfg: Config) -> dict[str, float]:
     Returns:
         results of ``evaluate_features`` by ``before`` and ``after``, and ``seconds`` by
         stage.
+
+    Raises:
+        OSError: the work folder can't be written.
     """
+    require_writable(cfg.work_dir)
     out, timed = Path(cfg.work_dir), Stopwatch(stages=5)
     init_default_scope(cfg.default_scope)
     # Building a model tells of every tensor's initialisation: not before the Runner.
@@ -83,35 +84,34 @@ def _report(cfg: Config, results: dict, checkpoint: str, log: Path) -> None:
     out = Path(cfg.work_dir)
     (out / 'results.json').write_text(json.dumps(results, indent=2) + '\n')
     report.draw_losses(log, out / 'losses.png')
-    _draw_reconstructions(cfg, checkpoint, out / 'reconstructions.png')
-    classes, mask_ratio = ', '.join(sorted(SURFACES)), cfg.model.backbone.mask_ratio
+    caption = _draw_reconstructions(cfg, checkpoint, out / 'reconstructions.png')
     report.write_page(
         out / 'report.html',
         'CMAE quickstart',
         report.summarize(results['before'], results['after']),
         {
             'Frozen features': _accuracies(results),
-            'Reconstructions': report.picture(
-                out / 'reconstructions.png',
-                'Test pictures. Rows: original; what the encoder sees '
-                f'({mask_ratio:.0%} of the patches are hidden); hidden patches as '
-                'reconstructed, with the mean and contrast of the true patch, which the '
-                f'model is not asked to know. Columns: {classes}.',
-            ),
+            'Reconstructions': report.picture(out / 'reconstructions.png', caption),
             'Losses': report.picture(out / 'losses.png', 'Losses in pre-training.'),
-            'What was run': report.table(_settings(cfg, checkpoint)),
+            'What was run': report.table(_settings(cfg, results, checkpoint)),
             'Time': report.table(_times(results['seconds'])),
         },
     )
 
 
-def _draw_reconstructions(cfg: Config, checkpoint: str, path: Path) -> None:
+def _draw_reconstructions(cfg: Config, checkpoint: str, path: Path) -> str:
+    """Draw a test picture of each class; returns a caption."""
     channels, *size = input_shape(cfg)
     folders = sorted(Path(cfg.feature_eval.test).iterdir())
-    images = [load_image(folder / '000.jpg', size, channels) for folder in folders]
+    images = [load_image(min(folder.iterdir()), size, channels) for folder in folders]
     set_random_seed(cfg.randomness.seed)
-    model = build_pretrained(cfg, checkpoint)
-    save_reconstructions(model, torch.stack(images), cfg, path)
+    save_reconstructions(build_pretrained(cfg, checkpoint), torch.stack(images), cfg, path)
+    return (
+        'Test pictures. Rows: original; what the encoder sees '
+        f'({cfg.model.backbone.mask_ratio:.0%} of the patches are hidden); hidden patches '
+        'as reconstructed, with the mean and contrast of the true patch, which the model '
+        f'is not asked to know. Columns: {", ".join(folder.name for folder in folders)}.'
+    )
 
 
 def _accuracies(results: dict) -> str:
@@ -128,24 +128,26 @@ def _accuracies(results: dict) -> str:
     )
 
 
-def _settings(cfg: Config, checkpoint: str) -> list:
-    backbone, loader = cfg.model.backbone, cfg.train_dataloader
-    images = PICTURES_PER_CLASS['train'] * len(SURFACES)
+def _settings(cfg: Config, results: dict, checkpoint: str) -> list:
+    backbone, arch = cfg.model.backbone, cfg.model.backbone.arch
+    images, size = results['before']['train_images'], backbone.img_size
+    epochs, batch = cfg.train_cfg.max_epochs, cfg.train_dataloader.batch_size
+    lr, threads = cfg.optim_wrapper.optimizer.lr, torch.get_num_threads()
+    versions = (
+        f'Python {platform.python_version()}, torch {torch.__version__}, '
+        f'mmengine {mmengine.__version__}, mmpretrain {mmpretrain.__version__}'
+    )
     return [
         ('setting', 'value'),
-        ('encoder', f'{backbone.arch.num_layers} blocks of width '
-                    f'{backbone.arch.embed_dims}, patches of {backbone.patch_size}'),
-        ('images', f'{images} of {backbone.img_size} pixels'),
-        ('training', f'{cfg.train_cfg.max_epochs} epochs, batch {loader.batch_size}, '
-                     f'learning rate {cfg.optim_wrapper.optimizer.lr}'),
+        ('images', f'{images} of {size}x{size} pixels, without their labels'),
+        ('encoder', f'{arch.num_layers} blocks of width {arch.embed_dims}'),
+        ('patches', f'{backbone.patch_size}x{backbone.patch_size} pixels'),
+        ('training', f'{epochs} epochs, batch {batch}, learning rate {lr}'),
         ('seed', cfg.randomness.seed),
         ('checkpoint', Path(checkpoint).name),
-        ('machine', f'{platform.machine()}, {os.cpu_count()} cores, '
-                    f'{torch.get_num_threads()} threads'),
-        ('versions', f'Python {platform.python_version()}, torch {torch.__version__}, '
-                     f'mmengine {mmengine.__version__}, '
-                     f'mmpretrain {mmpretrain.__version__}'),
-    ]  # fmt: skip
+        ('machine', f'{platform.machine()}, {os.cpu_count()} cores, {threads} threads'),
+        ('versions', versions),
+    ]
 
 
 def _times(seconds: dict[str, float]) -> list:

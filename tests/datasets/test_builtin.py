@@ -2,9 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmpretrain.registry import DATASETS
 from PIL import Image
 
-from cmae_mm.datasets import builtin
+from cmae_mm.datasets import LoadImage, builtin
 
 
 @pytest.fixture
@@ -82,3 +83,41 @@ def test_missing_package_or_photograph_is_named():
         builtin.photograph_path(surface)
     with pytest.raises(FileNotFoundError, match='no a.png'):
         builtin.photograph_path(surface._replace(package='skimage'))
+
+
+def test_images_are_written_once_and_whole(tmp_path, few_pictures, monkeypatch):
+    root = tmp_path / 'data' / 'builtin'
+    with monkeypatch.context() as broken:
+        broken.setattr(builtin, '_cut', lambda region, rng: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            builtin.ensure_builtin_images(root)
+    assert list(root.parent.iterdir()) == []
+    builtin.ensure_builtin_images(root)
+    written = _contents(root)
+    monkeypatch.setattr(builtin, '_cut', lambda region, rng: 1 / 0)
+    builtin.ensure_builtin_images(root)
+    assert _contents(root) == written and list(root.parent.iterdir()) == [root]
+
+
+def test_a_faster_process_wins(tmp_path, few_pictures, monkeypatch):
+    root = tmp_path / 'builtin'
+    write = builtin.write_builtin_images
+
+    def write_late(folder):
+        write(folder)
+        write(root)  # the other process
+
+    monkeypatch.setattr(builtin, 'write_builtin_images', write_late)
+    builtin.ensure_builtin_images(root)
+    assert list(tmp_path.iterdir()) == [root]
+    assert len(_contents(root)) == 5 * len(builtin.SURFACES)
+
+
+def test_the_data_set_writes_what_it_reads(tmp_path, few_pictures):
+    root = tmp_path / 'builtin'
+    pipeline = [LoadImage('grayscale')]
+    images = DATASETS.build(
+        dict(type='BuiltinImages', data_root=str(root), data_prefix='train', pipeline=pipeline)
+    )
+    assert len(images) == 3 * len(builtin.SURFACES)
+    assert images[0]['img'].shape == (builtin.SIDE, builtin.SIDE, 1)
