@@ -2,9 +2,11 @@
 
 from .momentum_hook import MomentumUpdateHook
 from .optim import PrecisionOptimWrapper, PretrainOptimWrapperConstructor
+from .progress import ProgressHook
 
 __all__ = [
     'PrecisionOptimWrapper',
     'MomentumUpdateHook',
     'PretrainOptimWrapperConstructor',
+    'ProgressHook',
 ]

@@ -5,5 +5,6 @@ custom_imports = dict(imports=['cmae_mm'], allow_failed_imports=False)
 default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(interval=10, max_keep_ckpts=3),
+    progress=dict(type='ProgressHook'),
 )
 randomness = dict(seed=0, diff_rank_seed=True)

@@ -1,0 +1,98 @@
+"""The launch scripts, up to the processes that they would start.
+
+The interpreter is a stand-in that reports a number of GPUs and prints what it is
+asked to run: machines of eight GPUs are not at hand.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def launch(tmp_path):
+    def run(script, *args, gpus=8, **environment):
+        python = tmp_path / 'python'
+        python.write_text(f'#!/bin/sh\nif [ "$1" = -c ]; then echo {gpus}; else echo "$@"; fi\n')
+        python.chmod(0o755)
+        keep = {'PATH': os.environ['PATH'], 'PYTHON': str(python)}
+        return subprocess.run(
+            [ROOT / 'tools' / script, *args],
+            capture_output=True,
+            text=True,
+            env={**keep, **environment},
+        )
+
+    return run
+
+
+def test_number_is_a_nodes_processes(launch):
+    command = launch('dist_train.sh', 'config.py', '8', '--resume').stdout
+    assert '--nnodes=1' in command and '--nproc_per_node=8' in command
+    assert command.rstrip().endswith('train.py config.py --resume --launcher pytorch')
+
+
+def test_nodes_and_addresses_come_from_the_environment(launch):
+    command = launch(
+        'dist_train.sh', 'config.py', '8', NNODES='4', NODE_RANK='3', MASTER_ADDR='a', PORT='5'
+    ).stdout
+    for part in (
+        '--nnodes=4',
+        '--node_rank=3',
+        '--master_addr=a',
+        '--master_port=5',
+        '--nproc_per_node=8',
+    ):
+        assert part in command
+
+
+def test_a_total_over_all_nodes_is_divided(launch):
+    command = launch('dist_train.sh', 'config.py', '32', NNODES='4').stdout
+    assert '--nproc_per_node=8' in command
+
+
+@pytest.mark.parametrize('environment', [{}, {'NNODES': '3'}])
+def test_too_few_gpus_show_the_multi_node_commands(launch, environment):
+    process = launch('dist_train.sh', 'config.py', '32', **environment)
+    assert process.returncode == 2 and not process.stdout
+    assert '32 processes asked for, this machine has 8 GPUs' in process.stderr
+    assert 'NNODES=4 NODE_RANK=<0 to 3>' in process.stderr
+    assert 'tools/dist_train.sh config.py 8' in process.stderr
+
+
+def test_multi_node_commands_of_a_test_name_its_checkpoint(launch):
+    process = launch('dist_test.sh', 'config.py', 'a.pth', '16')
+    assert 'tools/dist_test.sh config.py a.pth 8' in process.stderr
+
+
+def test_without_gpus_processes_run_on_the_cpu(launch):
+    process = launch('dist_train.sh', 'config.py', '32', gpus=0)
+    assert '32 processes on the CPU, joined by gloo' in process.stdout
+    assert '--nproc_per_node=32' in process.stdout
+
+
+@pytest.mark.parametrize('args', [(), ('config.py',), ('config.py', 'many'), ('config.py', '0')])
+def test_wrong_arguments_are_one_line(launch, args):
+    process = launch('dist_train.sh', *args)
+    assert process.returncode == 2
+    assert len(process.stderr.splitlines()) == 1
+
+
+def test_slurm_asks_for_all_gpus_of_as_many_nodes(launch, tmp_path):
+    srun = tmp_path / 'srun'
+    srun.write_text('#!/bin/sh\necho "$@"\n')
+    srun.chmod(0o755)
+    path = f'{tmp_path}:{os.environ["PATH"]}'
+    command = launch('slurm_train.sh', 'part', 'job', 'a/config.py', GPUS='32', PATH=path).stdout
+    for part in ('-p part', '--job-name=job', '--ntasks=32', '--ntasks-per-node=8'):
+        assert part in command
+    assert '--work-dir=work_dirs/config --launcher=slurm' in command
+    command = launch(
+        'slurm_train.sh', 'part', 'job', 'config.py', 'out', '--resume', GPUS='2', PATH=path
+    ).stdout
+    assert '--ntasks-per-node=2' in command
+    assert command.rstrip().endswith('--work-dir=out --launcher=slurm --resume')
