@@ -17,7 +17,7 @@ from .encoder import load_tensors, normalization
 
 _HIDDEN = 127  # grey of a hidden patch
 _GAP = 4  # white pixels between the images of a grid
-_TILE = 96  # images of a grid are enlarged by a whole factor up to this side
+_TILE = 128  # images of a grid are enlarged by a whole factor up to this side
 
 
 def build_pretrained(cfg: Config, checkpoint: str | Path) -> CMAE:

@@ -11,7 +11,7 @@ from cmae_mm.evaluation import (
     reconstruct,
     save_reconstructions,
 )
-from cmae_mm.evaluation.reconstruction import _HIDDEN
+from cmae_mm.evaluation.reconstruction import _HIDDEN, _TILE
 from tests.models.tiny import tiny_config, tiny_model
 
 MEAN, STD = [120.0, 110.0, 100.0], [60.0, 50.0, 40.0]
@@ -64,14 +64,14 @@ def test_masks_follow_the_seed():
 def test_grid_holds_every_pixel_enlarged_by_a_whole_factor():
     rows = [images(2, size=(10, 30)), images(2, size=(10, 30)) // 2]
     grid = image_grid(rows)
-    factor, gap = 3, 4
+    factor, gap = 4, 4
     assert grid.shape == (3, 2 * 10 * factor + gap, 2 * 30 * factor + gap)
     for r, row in enumerate(rows):
         for c, image in enumerate(row):
             top, left = r * (10 * factor + gap), c * (30 * factor + gap)
             tile = grid[:, top : top + 10 * factor, left : left + 30 * factor]
             assert torch.equal(tile[:, 1::factor, 1::factor], image)
-    assert (grid[:, 30:34] == 255).all() and (grid[:, :, 90:94] == 255).all()
+    assert (grid[:, 40:44] == 255).all() and (grid[:, :, 120:124] == 255).all()
 
 
 @pytest.mark.parametrize('channels, size', [(1, (16, 16)), (3, (8, 24))])
@@ -82,7 +82,7 @@ def test_png_of_grey_and_rectangular_images(tmp_path, channels, size):
     originals = images(2, channels, size)
     save_reconstructions(tiny_model(**overrides).eval(), originals, cfg, tmp_path / 'x.png')
     drawn = np.atleast_3d(np.asarray(Image.open(tmp_path / 'x.png')))
-    factor = 96 // max(size)
+    factor = _TILE // max(size)
     first = drawn[: size[0] * factor : factor, : size[1] * factor : factor]
     assert np.array_equal(first, originals[0].permute(1, 2, 0))
 

@@ -97,6 +97,6 @@ def test_visualize_reconstruction_draws_a_column_an_image(files, monkeypatch):
         'visualize_reconstruction.py', files / 'config.py', files / 'a.pth', *images,
         '--out', out, monkeypatch=monkeypatch,
     )  # fmt: skip
-    factor, gap = 6, 4
+    factor, gap = 8, 4
     side = 16 * factor + gap
     assert Image.open(out).size == (3 * side - gap, 3 * side - gap)
