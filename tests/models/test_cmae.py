@@ -104,6 +104,14 @@ def test_a_target_projector_of_another_width_keeps_its_first_layer():
     assert model.target_projector.fc1.weight.equal(model.projector.fc1.weight)
 
 
+def test_target_embedding_is_the_mean_over_patches_without_the_class_token():
+    model, views, seen = tiny_model(), two_views(), []
+    model.target_projector.register_forward_pre_hook(lambda _, args: seen.append(args[0][0]))
+    model.loss(views)
+    tokens = model.target_backbone.encode(views[1])[0]
+    torch.testing.assert_close(seen[0], tokens[:, 1:].mean(dim=1))
+
+
 def test_reconstruct_marks_what_the_encoder_did_not_see():
     model = tiny_model()
     images = two_views()[0]
