@@ -37,6 +37,11 @@ def parse_args() -> argparse.Namespace:
         default='avg',
         help='mean of the patch tokens or feature map (default), or class token',
     )
+    parser.add_argument(
+        '--size',
+        type=int,
+        help="side of the images in pixels (default: the backbone's img_size, or 224)",
+    )
     parser.add_argument('--batch-size', type=int, default=64)
     parser.add_argument('--workers', type=int, default=2, help='processes that read')
     parser.add_argument('--seed', type=int, default=0, help='of the untrained encoder')
@@ -62,7 +67,7 @@ def evaluate(args: argparse.Namespace) -> dict:
     results = evaluate_features(
         encoder,
         **folders,
-        shape=input_shape(cfg),
+        shape=input_shape(cfg, args.size),
         batch_size=args.batch_size,
         num_workers=args.workers,
     )

@@ -92,14 +92,17 @@ def normalization(cfg: Config) -> dict:
     return dict(mean=data.mean, std=data.std, bgr=not rgb)
 
 
-def input_shape(cfg: Config) -> tuple[int, int, int]:
+def input_shape(cfg: Config, size: int | None = None) -> tuple[int, int, int]:
     """(channels, height, width) of the images that a config's backbone takes.
 
-    A convolutional backbone has no image size of its own and gets 224x224.
+    Args:
+        cfg: config with ``model.backbone``.
+        size: side of the images in pixels; None takes ``img_size`` of the backbone, or
+            224 for one that has no size of its own.
     """
     backbone = cfg.model.backbone
-    size = to_2tuple(backbone.get('img_size', 224))
-    return (backbone.get('in_channels', 3), *size)
+    height, width = to_2tuple(size or backbone.get('img_size', 224))
+    return backbone.get('in_channels', 3), height, width
 
 
 def load_backbone(backbone: nn.Module, state: dict[str, Tensor], source: str) -> None:

@@ -78,6 +78,7 @@ def test_a_convolutional_backbone_is_averaged_over_places(tmp_path):
     expected = encoder.backbone(normalized)[-1].mean(dim=(2, 3))
     assert torch.allclose(encoder(images()), expected, atol=1e-5)
     assert input_shape(cfg) == (3, 224, 224)
+    assert input_shape(cfg, size=32) == (3, 32, 32)
 
 
 def test_a_backbone_trained_on_bgr_is_shown_bgr():
