@@ -1,8 +1,12 @@
 """Which versions of the hosts work together: the two supported stacks, and a check on import."""
 
+import contextlib
 import importlib.util
+import io
 import runpy
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,3 +82,23 @@ def supports(stack: Stack, found: dict[str, str | None]) -> bool:
 def within(version: str | None, versions: str) -> bool:
     """Whether a version is in a range; builds (+cu128) and previews (a0) count as the release."""
     return version is not None and Version(version).base_version in SpecifierSet(versions)
+
+
+@contextlib.contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Keep to itself what the hosts say while they are imported.
+
+    mmpretrain imports mmdetection where it is installed, which then reports the operators
+    and back ends that it lacks: none of them is needed here. Errors pass.
+    """
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('ERROR')
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,13 @@ def test_version_is_read_without_importing_the_package(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     assert compat.installed_version('imports_badly') == '1.2.3'
     assert compat.installed_version('is_not_there_at_all') is None
+
+
+def test_imports_are_quiet_and_the_log_is_not_afterwards():
+    code = (
+        'import cmae_mm; from mmengine.logging import MMLogger;'
+        "MMLogger.get_current_instance().warning('heard')"
+    )
+    process = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    lines = (process.stdout + process.stderr).splitlines()
+    assert len(lines) == 1 and lines[0].endswith('heard')
