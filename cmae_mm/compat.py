@@ -91,14 +91,20 @@ def quiet_imports() -> Iterator[None]:
     mmpretrain imports mmdetection where it is installed, which then reports the operators
     and back ends that it lacks: none of them is needed here. Errors pass.
     """
+    with quiet_log(), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter('ignore')
+        yield
+
+
+@contextlib.contextmanager
+def quiet_log() -> Iterator[None]:
+    """Let nothing but errors into mmengine's log."""
     from mmengine.logging import MMLogger
 
     logger = MMLogger.get_current_instance()
     level = logger.level
     logger.setLevel('ERROR')
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter('ignore')
-            yield
+        yield
     finally:
         logger.setLevel(level)

@@ -1,5 +1,6 @@
 """The data path: image files, master images, parameters of the two views."""
 
+from .builtin import BuiltinImages
 from .pretrain_dataset import PretrainDataset, SeededSampler
 from .transforms import (
     ColorAugment,
@@ -11,6 +12,7 @@ from .transforms import (
 )
 
 __all__ = [
+    'BuiltinImages',
     'ColorAugment',
     'IndependentCrop',
     'LoadImage',

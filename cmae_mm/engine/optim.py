@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
+from mmengine.logging import print_log
 from mmengine.optim import (
     AmpOptimWrapper,
     DefaultOptimWrapperConstructor,
@@ -13,6 +14,8 @@ from mmengine.runner.amp import autocast
 from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 from torch import nn
 from torch.cuda.amp import GradScaler
+
+from ..compat import quiet_log
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -55,25 +58,26 @@ class PretrainOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """The host's parameter-wise rules in as few groups as they make.
 
     The host makes one group a parameter, which costs the optimiser its fused
-    update; here parameters of equal settings share a group. Frozen modules (the
-    momentum target) are left out, and so have no optimiser state.
+    update, and logs a line for each; here parameters of equal settings share a
+    group and a line. Frozen modules (the momentum target) are left out, and so
+    have no optimiser state.
     """
 
     def add_params(self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs) -> None:
-        if not any(parameter.requires_grad for parameter in module.parameters()):
-            return
         if prefix:
             super().add_params(params, module, prefix, **kwargs)
             return
         single: list[dict] = []
-        super().add_params(single, module, prefix, **kwargs)
-        groups = {}
+        with quiet_log():
+            super().add_params(single, module, prefix, **kwargs)
+        groups: dict[tuple, list] = {}
         for group in single:
             parameters = [p for p in group.pop('params') if p.requires_grad]
-            settings = tuple(sorted(group.items()))
-            groups.setdefault(settings, []).extend(parameters)
-        params.extend(
-            dict(settings, params=parameters)
-            for settings, parameters in groups.items()
-            if parameters
-        )
+            if parameters:
+                groups.setdefault(tuple(sorted(group.items())), []).extend(parameters)
+        for settings, parameters in groups.items():
+            params.append(dict(settings, params=parameters))
+            print_log(
+                f'{len(parameters)} tensors with {dict(settings) or "the default settings"}',
+                'current',
+            )

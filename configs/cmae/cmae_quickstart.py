@@ -7,7 +7,6 @@ _base_ = [
     '../_base_/schedules/adamw_coslr_300e.py',
     '../_base_/default_runtime.py',
 ]
-custom_imports = dict(imports=['cmae_mm', 'cmae_mm.datasets.builtin'])
 
 decoder = dict(decoder_embed_dim=64, decoder_num_heads=4)
 projector = dict(hid_channels=512, out_channels=128)

@@ -1,5 +1,15 @@
 # CMAE by the paper (arXiv 2207.13532): masks of single patches, 75 %, target
 # encoder like the online one. Widths that follow from the encoder are derived.
+projector = dict(
+    type='NonLinearNeck',
+    hid_channels=1536,
+    out_channels=256,
+    num_layers=2,
+    with_bias=True,
+    with_last_bn=False,
+    with_avg_pool=False,
+    norm_cfg=dict(type='SyncBN', eps=1e-6),
+)
 model = dict(
     type='CMAE',
     backbone=dict(
@@ -27,16 +37,7 @@ model = dict(
             out_channels=None,  # the encoder's width
             share_weights=False,  # with the pixel decoder
         ),
-        projector=dict(
-            type='NonLinearNeck',
-            hid_channels=1536,
-            out_channels=256,
-            num_layers=2,
-            with_bias=True,
-            with_last_bn=False,
-            with_avg_pool=False,
-            norm_cfg=dict(type='SyncBN', eps=1e-6),
-        ),
+        projector=projector,
     ),
     head=dict(
         type='CMAEPretrainHead',
@@ -44,16 +45,7 @@ model = dict(
         loss_weight=1.0,
         loss=dict(type='PixelReconstructionLoss', criterion='L2'),
         contrastive=dict(type='InfoNCELoss', temperature=0.07, loss_weight=1.0),
-        predictor=dict(
-            type='NonLinearNeck',
-            hid_channels=1536,
-            out_channels=256,
-            num_layers=2,
-            with_bias=True,
-            with_last_bn=False,
-            with_avg_pool=False,
-            norm_cfg=dict(type='SyncBN', eps=1e-6),
-        ),
+        predictor=projector,
     ),
     init_cfg=[
         dict(type='Xavier', layer='Linear', distribution='uniform'),
