@@ -13,9 +13,11 @@ from mmengine.optim import (
 from mmengine.runner.amp import autocast
 from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 from torch import nn
-from torch.cuda.amp import GradScaler
 
 from ..compat import quiet_log
+
+# the name until torch 2.3, and deprecated since
+GradScaler = getattr(torch.amp, 'GradScaler', torch.cuda.amp.GradScaler)
 
 
 @OPTIM_WRAPPERS.register_module()

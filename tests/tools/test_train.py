@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,12 @@ SMALL = [
 ]
 
 
+def free_port():
+    with socket.socket() as any_port:
+        any_port.bind(('127.0.0.1', 0))
+        return any_port.getsockname()[1]
+
+
 def run(command, tmp_path, *options):
     images = tmp_path / 'images'
     if not images.exists():
@@ -35,7 +42,12 @@ def run(command, tmp_path, *options):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        env={**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1', 'PORT': '29517'},
+        env={
+            **os.environ,
+            'PYTHON': sys.executable,
+            'OMP_NUM_THREADS': '1',
+            'PORT': str(free_port()),
+        },
     )
 
 
