@@ -62,15 +62,15 @@ class CMAEDataPreprocessor(BaseDataPreprocessor):
         return {'inputs': views if len(views) > 1 else views[0], 'data_samples': None}
 
     def _masters_to_device(self, inputs: dict) -> dict:
-        """Images to the device; the small parameters stay on the CPU."""
-        return {
-            name: self.cast_data(value)
-            if name == 'master'
-            else self._masters_to_device(value)
-            if isinstance(value, dict)
-            else value
-            for name, value in inputs.items()
-        }
+        """Images to the device; the views' small parameters stay on the CPU."""
+        moved = {}
+        for name, value in inputs.items():
+            if name == 'master':
+                value = self.cast_data(value)
+            elif isinstance(value, dict):
+                value = self._masters_to_device(value)
+            moved[name] = value
+        return moved
 
     def _normalize(self, view: Tensor) -> Tensor:
         if view.shape[1] != len(self.mean):
