@@ -67,6 +67,7 @@ class CMAE(BaseSelfSupervisor):
                 'target_projector': (self.target_projector, self.projector),
             }
         )
+        self._register_load_state_dict_pre_hook(_start_target_from_online)
         for name in self._momentum_pairs.unpaired:
             print_log(
                 f'{name} keeps its initial value: its online counterpart has '
@@ -76,7 +77,8 @@ class CMAE(BaseSelfSupervisor):
 
     def init_weights(self) -> None:
         super().init_weights()
-        self.update_target(momentum=0.0)
+        if not (isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained'):
+            self.update_target(momentum=0.0)
 
     def update_target(self, momentum: float) -> None:
         """Move the target: m * target + (1 - m) * online, for parameters.
@@ -146,3 +148,15 @@ class CMAE(BaseSelfSupervisor):
 def _build(cfg: dict, **derived):
     """Build a module; fields of the config go before derived sizes."""
     return MODELS.build({**derived, **cfg})
+
+
+def _start_target_from_online(tensors: dict[str, Tensor], prefix: str, *_) -> None:
+    """Give a checkpoint without a target (MAE's, say) the online encoder as one.
+
+    Otherwise the target would keep its random weights and the encoder learn from noise.
+    """
+    for online, target in (('backbone', 'target_backbone'), ('projector', 'target_projector')):
+        if not any(name.startswith(f'{prefix}{target}.') for name in tensors):
+            start = f'{prefix}{online}.'
+            for name in [name for name in tensors if name.startswith(start)]:
+                tensors[f'{prefix}{target}.{name[len(start) :]}'] = tensors[name]

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from mmengine.runner.checkpoint import load_state_dict
 from mmpretrain.registry import MODELS
 
 from cmae_mm.models import CMAE
@@ -17,6 +18,28 @@ def test_target_starts_as_a_copy():
     for name, parameter in model.target_backbone.named_parameters():
         assert parameter.equal(online[name])
     assert model.target_projector.fc0.weight.equal(model.projector.fc0.weight)
+
+
+def test_a_checkpoint_without_a_target_starts_one_from_its_encoder():
+    source, model = tiny_model(), tiny_model()
+    for parameter in source.backbone.parameters():
+        parameter.data.add_(1.0)
+    encoder = {k: v for k, v in source.state_dict().items() if k.startswith('backbone.')}
+    load_state_dict(model, encoder)
+    online = dict(model.backbone.named_parameters())
+    for name, parameter in model.target_backbone.named_parameters():
+        assert parameter.equal(online[name])
+        assert parameter.equal(source.backbone.get_parameter(name))
+
+
+def test_a_pretrained_target_is_kept(tmp_path):
+    source = tiny_model()
+    for parameter in source.target_backbone.parameters():
+        parameter.data.add_(1.0)
+    torch.save(source.state_dict(), tmp_path / 'a.pth')
+    model = tiny_model(init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'a.pth')))
+    assert model.target_backbone.pos_embed.equal(source.target_backbone.pos_embed)
+    assert not model.target_backbone.pos_embed.equal(model.backbone.pos_embed)
 
 
 def test_target_gets_no_gradient_and_all_else_does():
