@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """kNN and linear probe on the frozen features of any mmpretrain backbone.
 
 python tools/evaluate_features.py CONFIG CHECKPOINT

@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Pre-train a small CMAE on built-in images and report what it learnt.
 
 python tools/quickstart.py [--work-dir work_dirs/quickstart] [--seed 0]

@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Draw images, what is hidden of them, and what a model makes of it, as a PNG.
 
 python tools/visualize_reconstruction.py CONFIG CHECKPOINT IMAGES... [--out x.png]
