@@ -4,6 +4,7 @@ import pickle
 import types
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
@@ -17,6 +18,39 @@ _ALLOWED = {
     ('torch._utils', '_rebuild_tensor_v2'),
 }
 
+# What else training programs leave in their checkpoints: logs, configs, dates, seeds.
+_PASSED_OVER = {
+    '_codecs',
+    'argparse',
+    'collections',
+    'copyreg',
+    'datetime',
+    'mmengine',
+    'numpy',
+    'omegaconf',
+    'pathlib',
+    'timm',
+    'torch',
+    'yacs',
+}
+_PASSED_OVER_BUILTINS = {
+    'bytearray',
+    'complex',
+    'dict',
+    'frozenset',
+    'getattr',  # mmengine's log buffers
+    'list',
+    'object',
+    'range',
+    'set',
+    'slice',
+    'tuple',
+}
+
+
+class _RefusedError(Exception):
+    """A pickle wants to call what no checkpoint needs."""
+
 
 class _Inert:
     """Stands for an object that was not read: takes anything, does nothing."""
@@ -29,15 +63,22 @@ class _Inert:
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Unpickles tensors and builtin containers; all else becomes inert.
+    """Unpickles tensors and builtin containers; what else is usual becomes inert.
 
     torch's ``weights_only`` refuses mmengine's checkpoints, whose log buffers
-    refer to ``getattr``, and on older releases can't be told otherwise.
+    refer to ``getattr``, and on older releases can't be told otherwise. Nothing
+    is called in either case; what is not usual is refused to warn of the file.
     """
 
     def find_class(self, module: str, name: str):
         if (module, name) in _ALLOWED or (module == 'torch' and name.endswith('Storage')):
             return super().find_class(module, name)
+        if module in ('builtins', '__builtin__'):
+            usual = name in _PASSED_OVER_BUILTINS
+        else:
+            usual = module.split('.')[0] in _PASSED_OVER
+        if not usual:
+            raise _RefusedError(f'{module}.{name}')
         return _Inert
 
 
@@ -52,29 +93,37 @@ _TENSOR_PICKLE = types.SimpleNamespace(
 def load_checkpoint(path: str | Path) -> dict:
     """Load the tensors, numbers and texts of a file, to the CPU.
 
-    Whatever else the file holds is passed over; nothing in it is executed.
+    What else is usual in a checkpoint is passed over; nothing in it is executed.
 
     Args:
-        path: of a file written by ``torch.save``.
+        path: of a file written by ``torch.save``, or a ``.safetensors``.
 
     Returns:
         the file's dict.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no checkpoint.
+        ValueError: no checkpoint, or one that asks to call what no checkpoint needs.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'no checkpoint {str(path)!r}')
     try:
+        if path.suffix == '.safetensors':
+            return safetensors.torch.load_file(path)
         checkpoint = torch.load(
             path, map_location='cpu', pickle_module=_TENSOR_PICKLE, weights_only=False
         )
+    except _RefusedError as error:
+        raise ValueError(
+            f'{str(path)!r} asks to call {error}, which no checkpoint needs: refused, and nothing '
+            'in it was run; if its source is to be trusted, ask there for a .safetensors file, or '
+            'for one of torch.save with a dict of tensors only'
+        ) from None
     except Exception as error:  # whatever a file of another kind makes pickle do
         reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:100]
         raise ValueError(
-            f'{str(path)!r} is no checkpoint: expected a file written by torch.save ({reason})'
+            f'{str(path)!r} is no checkpoint: expected a file of torch.save or a .safetensors ({reason})'
         ) from None
     if not isinstance(checkpoint, dict):
         raise ValueError(
@@ -116,8 +165,8 @@ def require_fit(path: str | Path, model: nn.Module, whole: bool) -> None:
     Args:
         path: of the checkpoint.
         model: the model, perhaps wrapped for several ranks.
-        whole: all of the model's tensors must come (to resume a run); False
-            lets some be missing (to start from another one's encoder).
+        whole: the model's tensors and no others must come (to resume a run); False
+            lets some be missing or left over (to start from another one's encoder).
 
     Raises:
         FileNotFoundError: no such file.
@@ -134,10 +183,12 @@ def require_fit(path: str | Path, model: nn.Module, whole: bool) -> None:
                 f'{tuple(found[name].shape)} there, {tuple(expected[name].shape)} in '
                 'the model; use the config that it was trained with'
             )
-    missing = sorted(expected.keys() - common)
-    if not common or (whole and missing):
+    missing, left_over = (
+        ', '.join(sorted(names)[:1]) or 'none'
+        for names in (expected.keys() - common, found.keys() - common)
+    )
+    if not common or (whole and found.keys() != expected.keys()):
         raise ValueError(
-            f'{str(path)!r} is of another program or model: {len(common)} of '
-            f'{len(expected)} tensors found, missing is {missing[0]}, there is '
-            f'{min(found)}'
+            f'{str(path)!r} is of another program or model: {len(common)} of {len(expected)} '
+            f'tensors found, missing is {missing}, left over is {left_over}'
         )

@@ -10,11 +10,8 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from cmae_mm.engine.checkpoint import load_state_dict
+from cmae_mm.engine.pretrained import load_encoder_tensors
 from cmae_mm.models import plain_encoder
-
-_PREFIX = 'backbone.'
-# Norm of the averaged tokens, a part of out_type='avg_featmap' only: not used here.
-_IGNORED = 'ln2.'
 
 
 class FrozenEncoder(nn.Module):
@@ -73,7 +70,9 @@ def build_encoder(
         state, source = initial_state(cfg), 'the untrained model'
     else:
         state, source = load_state_dict(checkpoint), repr(str(checkpoint))
-    load_backbone(backbone, state, source)
+    # the config is the one of the training: its grid is the checkpoint's
+    grid = getattr(backbone, 'patch_resolution', None)
+    load_encoder_tensors(backbone, state, source, grid=grid)
     return FrozenEncoder(backbone, **normalization(cfg))
 
 
@@ -103,55 +102,6 @@ def input_shape(cfg: Config, size: int | None = None) -> tuple[int, int, int]:
     backbone = cfg.model.backbone
     height, width = to_2tuple(size or backbone.get('img_size', 224))
     return backbone.get('in_channels', 3), height, width
-
-
-def load_backbone(backbone: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """Load what stands under ``backbone.``, all of it and nothing else.
-
-    Args:
-        backbone: to load into.
-        state: tensors by name, of a whole model.
-        source: where they come from, for the error.
-
-    Raises:
-        ValueError: tensors are missing, misshapen or left over.
-    """
-    found = {
-        name[len(_PREFIX) :]: tensor
-        for name, tensor in state.items()
-        if name.startswith(_PREFIX) and not name.startswith(_PREFIX + _IGNORED)
-    }
-    if not found:
-        raise ValueError(
-            f'{source} has no tensors named {_PREFIX}*, found {next(iter(state))!r} and '
-            f'{len(state) - 1} others: expected a checkpoint of mmpretrain or of this '
-            'package; convert others first'
-        )
-    load_tensors(backbone, found, source)
-
-
-def load_tensors(module: nn.Module, found: dict[str, Tensor], source: str) -> None:
-    """Load tensors that fit a module name for name and shape for shape.
-
-    Raises:
-        ValueError: tensors are missing, misshapen or left over.
-    """
-    expected = module.state_dict()
-    wrong = [
-        f'{name}: found {_shape(found.get(name))}, expected {_shape(expected.get(name))}'
-        for name in sorted(expected.keys() | found.keys())
-        if _shape(found.get(name)) != _shape(expected.get(name))
-    ]
-    if wrong:
-        raise ValueError(
-            f'{source} does not fit the model of the config in {len(wrong)} tensors, '
-            f'first {wrong[0]}: give the config that the checkpoint was trained with'
-        )
-    module.load_state_dict(found)
-
-
-def _shape(tensor: Tensor | None) -> str:
-    return 'none' if tensor is None else f'({", ".join(map(str, tensor.shape))})'
 
 
 def _pooled(backbone: dict, pooling: str) -> dict:

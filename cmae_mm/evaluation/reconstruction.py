@@ -10,10 +10,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from cmae_mm.engine.checkpoint import load_state_dict
+from cmae_mm.engine.checkpoint import load_state_dict, require_fit
 from cmae_mm.models import CMAE
 
-from .encoder import load_tensors, normalization
+from .encoder import normalization
 
 _HIDDEN = 127  # grey of a hidden patch
 _GAP = 4  # white pixels between the images of a grid
@@ -33,7 +33,8 @@ def build_pretrained(cfg: Config, checkpoint: str | Path) -> CMAE:
             f'{cfg.model.type} can not be asked for reconstructions: give a config '
             "with model.type='CMAE'"
         )
-    load_tensors(model, load_state_dict(checkpoint), repr(str(checkpoint)))
+    require_fit(checkpoint, model, whole=True)
+    model.load_state_dict(load_state_dict(checkpoint))
     return model.eval()
 
 

@@ -102,7 +102,7 @@ def test_the_model_is_the_checkpoints(tmp_path):
 
 def test_checkpoint_of_another_model_or_model_without_reconstruction(tmp_path):
     torch.save({'state_dict': {'fc.weight': torch.ones(2)}}, tmp_path / 'a.pth')
-    with pytest.raises(ValueError, match='does not fit the model'):
+    with pytest.raises(ValueError, match='of another program or model'):
         build_pretrained(config(), tmp_path / 'a.pth')
     other = Config(dict(model=dict(type='ImageClassifier', backbone=dict(type='LeNet5'))))
     with pytest.raises(ValueError, match='ImageClassifier can not be asked'):
