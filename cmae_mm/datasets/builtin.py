@@ -21,6 +21,7 @@ Sources and licences, as the packages state them:
 
 import importlib.util
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,21 +105,33 @@ class BuiltinImages(PretrainDataset):
 def ensure_builtin_images(root: str | Path) -> None:
     """Write the built-in images unless the folder is there already.
 
-    It appears at once and whole, so that several processes may call this at the
-    same time and an interrupted call leaves nothing behind that looks complete.
+    It appears at once and whole, see :func:`write_once`.
 
     Raises:
         FileNotFoundError: a package, or a photograph in it, is missing.
+    """
+    write_once(root, write_builtin_images)
+
+
+def write_once(root: str | Path, write: Callable[[Path], None]) -> None:
+    """Have a folder written unless it is there already.
+
+    It appears at once and whole, so that several processes may call this at the
+    same time and an interrupted call leaves nothing behind that looks complete.
+
+    Args:
+        root: the folder.
+        write: is called with the folder to write to.
     """
     root = Path(root)
     if root.is_dir():
         return
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root.parent) as scratch:
-        images = Path(scratch) / root.name
-        write_builtin_images(images)
+        folder = Path(scratch) / root.name
+        write(folder)
         try:
-            images.rename(root)
+            folder.rename(root)
         except OSError:
             if not root.is_dir():  # else another process was faster
                 raise
@@ -137,13 +150,12 @@ def write_builtin_images(root: str | Path) -> None:
         FileNotFoundError: a package, or a photograph in it, is missing.
     """
     for number, (name, surface) in enumerate(sorted(SURFACES.items())):
-        photograph = Image.open(photograph_path(surface)).convert('L')
         for split, count in PICTURES_PER_CLASS.items():
             folder = Path(root) / split / name
             folder.mkdir(parents=True, exist_ok=True)
             # A generator a folder: adding a class leaves the other pictures as they are.
             rng = np.random.default_rng((_SEED, number, split == 'test'))
-            region = photograph.crop(getattr(surface, split))
+            region = open_region(surface, split)
             for index in range(count):
                 picture = _cut(region, rng)
                 picture.save(folder / f'{index:03d}.jpg', quality=95)
@@ -170,17 +182,42 @@ def photograph_path(surface: Surface) -> Path:
     return path
 
 
-def _cut(region: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """A random square of the region: any place, size, turn, flip and exposure."""
-    side = int(rng.integers(_CUT_SIDES[0], _CUT_SIDES[1] + 1))
-    left = int(rng.integers(region.width - side + 1))
-    top = int(rng.integers(region.height - side + 1))
-    box = (left, top, left + side, top + side)
-    square = region.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box)
+def open_region(surface: Surface, split: str) -> Image.Image:
+    """The surface's region of a split, ``train`` or ``test``, in grey levels.
+
+    Raises:
+        FileNotFoundError: the package or its photograph is missing.
+    """
+    photograph = Image.open(photograph_path(surface)).convert('L')
+    return photograph.crop(getattr(surface, split))
+
+
+def cut_texture(region: Image.Image, side: int, rng: np.random.Generator) -> np.ndarray:
+    """A random square of the region: any place, zoom, turn, flip and exposure.
+
+    The zoom is one that the built-in pictures have, whatever the side.
+
+    Returns:
+        grey levels, [side, side], uint8.
+
+    Raises:
+        ValueError: the region is too small even for the highest zoom.
+    """
+    smallest, largest = (round(cut * side / SIDE) for cut in _CUT_SIDES)
+    # A small region has room for large squares at high zoom only.
+    cut = int(rng.integers(smallest, min(largest, *region.size) + 1))
+    left = int(rng.integers(region.width - cut + 1))
+    top = int(rng.integers(region.height - cut + 1))
+    box = (left, top, left + cut, top + cut)
+    square = region.resize((side, side), Image.Resampling.BICUBIC, box)
     pixels = np.rot90(np.asarray(square, np.float32), rng.integers(4))
     if rng.random() < 0.5:
         pixels = pixels[:, ::-1]
-    return Image.fromarray(_expose(pixels, rng))
+    return _expose(pixels, rng)
+
+
+def _cut(region: Image.Image, rng: np.random.Generator) -> Image.Image:
+    return Image.fromarray(cut_texture(region, SIDE, rng))
 
 
 def _expose(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
