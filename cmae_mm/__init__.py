@@ -3,13 +3,14 @@
 Importing the package registers its parts in mmpretrain's registries.
 """
 
-from .compat import check_versions, quiet_imports
+from .compat import check_versions, find_configs_by_module, quiet_imports
 
 check_versions()
+find_configs_by_module()
 
 with quiet_imports():
-    from . import datasets, engine, models
+    from . import datasets, downstream, engine, models
 
 from .version import __version__  # noqa: E402
 
-__all__ = ['__version__', 'datasets', 'engine', 'models']
+__all__ = ['__version__', 'datasets', 'downstream', 'engine', 'models']

@@ -84,6 +84,18 @@ def within(version: str | None, versions: str) -> bool:
     return version is not None and Version(version).base_version in SpecifierSet(versions)
 
 
+def find_configs_by_module() -> None:
+    """Let configs inherit ``mmseg::...`` whichever distribution mmsegmentation came in.
+
+    mmengine looks for the distribution ``mmsegmentation``; under another name it does not find
+    it, and ``mmengine.hub.get_config`` would even install that one over it. The module's
+    name serves as well and is the same for both.
+    """
+    from mmengine.config import utils
+
+    utils.MODULE2PACKAGE['mmseg'] = 'mmseg'
+
+
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
     """Keep to itself what the hosts say while they are imported.

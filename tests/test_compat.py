@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from cmae_mm import compat
 
@@ -105,3 +106,10 @@ def test_imports_are_quiet_and_the_log_is_not_afterwards():
     process = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     lines = (process.stdout + process.stderr).splitlines()
     assert len(lines) == 1 and lines[0].endswith('heard')
+
+
+def test_configs_inherit_from_mmseg_under_either_distribution(tmp_path):
+    pytest.importorskip('mmseg')
+    path = tmp_path / 'config.py'
+    path.write_text("_base_ = 'mmseg::_base_/schedules/schedule_20k.py'\n")
+    assert Config.fromfile(path).train_cfg.max_iters == 20000

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 
 import cmae_mm  # noqa: F401
 from cmae_mm.engine.errors import one_line_errors, require_writable
-from cmae_mm.engine.ranks import join_cpu_ranks
+from cmae_mm.engine.ranks import fit_to_cpu
 
 
 def parse_args() -> argparse.Namespace:
@@ -49,7 +49,7 @@ def main() -> None:
         cfg.load_from = args.checkpoint
         cfg.merge_from_dict(args.cfg_options)
         require_writable(cfg.work_dir)
-        join_cpu_ranks(cfg)
+        fit_to_cpu(cfg)
         Runner.from_cfg(cfg).test()
 
 

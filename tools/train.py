@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 import cmae_mm  # noqa: F401
 from cmae_mm.engine.checkpoint import require_fit
 from cmae_mm.engine.errors import one_line_errors, require_batches, require_writable
-from cmae_mm.engine.ranks import join_cpu_ranks
+from cmae_mm.engine.ranks import fit_to_cpu
 
 
 def parse_args() -> argparse.Namespace:
@@ -70,7 +70,7 @@ def main() -> None:
     with one_line_errors():
         cfg = merge_args(Config.fromfile(args.config), args)
         require_writable(cfg.work_dir)
-        join_cpu_ranks(cfg)
+        fit_to_cpu(cfg)
         runner = Runner.from_cfg(cfg)
         if cfg.get('load_from'):
             require_fit(cfg.load_from, runner.model, whole=cfg.get('resume', False))

@@ -123,7 +123,8 @@ def load_checkpoint(path: str | Path) -> dict:
     except Exception as error:  # whatever a file of another kind makes pickle do
         reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:100]
         raise ValueError(
-            f'{str(path)!r} is no checkpoint: expected a file of torch.save or a .safetensors ({reason})'
+            f'{str(path)!r} is no checkpoint: expected a file of torch.save or a .safetensors '
+            f'({reason})'
         ) from None
     if not isinstance(checkpoint, dict):
         raise ValueError(

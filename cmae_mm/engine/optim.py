@@ -72,14 +72,28 @@ class PretrainOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         single: list[dict] = []
         with quiet_log():
             super().add_params(single, module, prefix, **kwargs)
-        groups: dict[tuple, list] = {}
-        for group in single:
-            parameters = [p for p in group.pop('params') if p.requires_grad]
-            if parameters:
-                groups.setdefault(tuple(sorted(group.items())), []).extend(parameters)
-        for settings, parameters in groups.items():
-            params.append(dict(settings, params=parameters))
+        params.extend(merge_groups(single))
+        for group in params:
+            settings = {key: value for key, value in group.items() if key != 'params'}
             print_log(
-                f'{len(parameters)} tensors with {dict(settings) or "the default settings"}',
+                f'{len(group["params"])} tensors with {settings or "the default settings"}',
                 'current',
             )
+
+
+def merge_groups(single: list[dict]) -> list[dict]:
+    """Put trainable parameters of equal settings into one group.
+
+    Args:
+        single: optimiser groups, ``params`` and settings.
+
+    Returns:
+        groups in the order in which their settings first appear.
+    """
+    groups: dict[tuple, list] = {}
+    for group in single:
+        settings = tuple(sorted((key, value) for key, value in group.items() if key != 'params'))
+        parameters = [p for p in group['params'] if p.requires_grad]
+        if parameters:
+            groups.setdefault(settings, []).extend(parameters)
+    return [dict(settings, params=parameters) for settings, parameters in groups.items()]

@@ -71,17 +71,17 @@ def load_encoder(
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no checkpoint, nothing under the prefix, or tensors that are
-            missing, misshapen or unknown.
+        ValueError: no checkpoint, one of a fine-tuned model, nothing under the prefix, or
+            tensors that are missing, misshapen or unknown.
     """
     if not checkpoint:
         raise ValueError(
             'no checkpoint given: --cfg-options model.backbone.init_cfg.checkpoint=PATH, or '
             'model.backbone.init_cfg=None to start from random weights'
         )
-    return load_encoder_tensors(
-        encoder, load_state_dict(checkpoint), repr(str(checkpoint)), prefix, grid
-    )
+    tensors, source = load_state_dict(checkpoint), repr(str(checkpoint))
+    require_pretrained(tensors, source)
+    return load_encoder_tensors(encoder, tensors, source, prefix, grid)
 
 
 def load_encoder_tensors(
@@ -91,10 +91,11 @@ def load_encoder_tensors(
     prefix: str = 'backbone.',
     grid: tuple[int, int] | None = None,
 ) -> LoadReport:
-    """The same as :func:`load_encoder` from tensors by name.
+    """The same as :func:`load_encoder` from tensors, of a fine-tuned model, too.
 
     Args:
-        tensors: of a whole checkpoint.
+        encoder, prefix, grid: as there.
+        tensors: of a whole checkpoint, by name.
         source: where they come from, for the errors.
 
     Raises:

@@ -10,23 +10,39 @@ from mmengine.config import Config
 from torch import distributed
 
 
-def join_cpu_ranks(cfg: Config) -> None:
-    """Let a Runner that a launcher started run on a machine without GPUs.
+def fit_to_cpu(cfg: Config) -> None:
+    """Let a Runner work on a machine without GPUs, in one process or in several.
 
-    mmengine selects a CUDA device whatever the backend is. With the process
-    group made beforehand, from the launcher's environment, it does not, and
-    takes the config's wrapper for CPU modules. Does nothing where there are
-    GPUs or no launcher.
+    - Batch norm of maps across ranks exists on GPUs only: plain takes its place.
+    - mmengine selects a CUDA device whatever the backend is. With the process group
+      made beforehand, from the launcher's environment, it does not, and takes the
+      config's wrapper for CPU modules.
+
+    Does nothing where there are GPUs.
 
     Args:
         cfg: of the Runner, changed in place.
     """
-    if cfg.get('launcher', 'none') == 'none' or torch.cuda.is_available():
+    if torch.cuda.is_available():
         return
-    distributed.init_process_group('gloo')
-    cfg.model_wrapper_cfg = dict(
-        type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False
-    )
+    if cfg.model.type != 'CMAE':  # whose norms are of vectors; it replaces them itself
+        _replace_sync_batch_norm(cfg.model)
+    if cfg.get('launcher', 'none') != 'none':
+        distributed.init_process_group('gloo')
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False
+        )
+
+
+def _replace_sync_batch_norm(part) -> None:
+    if isinstance(part, dict):
+        if part.get('type') == 'SyncBN':
+            part['type'] = 'BN'
+        part = part.values()
+    elif not isinstance(part, (list, tuple)):
+        return
+    for value in part:
+        _replace_sync_batch_norm(value)
 
 
 def run_ranks(function: Callable[..., dict], world: int, *args) -> list[dict]:

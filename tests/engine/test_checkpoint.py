@@ -25,9 +25,7 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path, zipped):
         path,
         _use_new_zipfile_serialization=zipped,
     )
-    with pytest.raises(
-        ValueError, match=r'asks to call posix.mkdir.*refused.*safetensors'
-    ) as error:
+    with pytest.raises(ValueError, match='asks to call posix.mkdir.*refused.*.safet') as error:
         load_state_dict(path)
     assert '\n' not in str(error.value)
     assert not marker.exists()

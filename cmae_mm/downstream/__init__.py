@@ -1,0 +1,14 @@
+"""What classifiers, segmentors and detectors lack to take the encoder."""
+
+from .checks import CheckLabelMap, CheckMasks
+from .layer_decay import LayerDecayOptimWrapperConstructor
+from .pyramid import SimpleFeaturePyramid
+from .vit import DownstreamViT
+
+__all__ = [
+    'CheckLabelMap',
+    'CheckMasks',
+    'DownstreamViT',
+    'LayerDecayOptimWrapperConstructor',
+    'SimpleFeaturePyramid',
+]

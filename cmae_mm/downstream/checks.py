@@ -1,0 +1,63 @@
+"""Annotations that do not fit the model stop the run with a line that names the file."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpretrain.registry import TRANSFORMS
+
+IGNORED = 255  # by mmsegmentation's losses and metrics
+
+
+@TRANSFORMS.register_module()
+class CheckLabelMap(BaseTransform):
+    """Lets label maps pass whose classes the model has.
+
+    Stands after mmsegmentation's ``LoadAnnotations``. Without it a class too many is an index
+    out of range somewhere in the loss, on a GPU an assertion without a file's name.
+
+    Args:
+        num_classes: classes 0 .. num_classes - 1 are valid, and 255, which is ignored.
+        void: further labels to be ignored; they become 255.
+
+    Raises:
+        ValueError: another label in a map.
+    """
+
+    def __init__(self, num_classes: int, void: Sequence[int] = ()) -> None:
+        self.num_classes = num_classes
+        self.void = tuple(void)
+
+    def transform(self, results: dict) -> dict:
+        labels = results['gt_seg_map']
+        if self.void:
+            labels[np.isin(labels, self.void)] = IGNORED
+        wrong = np.unique(labels[(labels >= self.num_classes) & (labels != IGNORED)])
+        if len(wrong):
+            raise ValueError(
+                f'{results["seg_map_path"]} has class {wrong[0]}, the model {self.num_classes} '
+                f'classes (0 to {self.num_classes - 1}, {IGNORED} is ignored): set num_classes, '
+                'or void=(...) of CheckLabelMap for labels to be ignored'
+            )
+        return results
+
+
+@TRANSFORMS.register_module()
+class CheckMasks(BaseTransform):
+    """Lets images pass whose objects all have masks.
+
+    Stands before mmdetection's ``LoadAnnotations(with_mask=True)``.
+
+    Raises:
+        ValueError: an object without a mask.
+    """
+
+    def transform(self, results: dict) -> dict:
+        bare = [instance for instance in results['instances'] if not instance.get('mask')]
+        if bare:
+            raise ValueError(
+                f'{len(bare)} of {len(results["instances"])} objects in {results["img_path"]} have '
+                "no 'segmentation' in the annotation file: Mask R-CNN needs masks; give a file "
+                'that has them, or train a detector without a mask head'
+            )
+        return results

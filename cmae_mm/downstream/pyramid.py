@@ -1,0 +1,60 @@
+"""Feature maps of several sizes from a plain Vision Transformer."""
+
+from mmengine.model import BaseModule
+from mmpretrain.models.utils import LayerNorm2d
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@MODELS.register_module()
+class SimpleFeaturePyramid(BaseModule):
+    """Pyramid built from the last feature map alone (ViTDet, arXiv 2203.16527, Sec. 3).
+
+    Maps of 4, 2, 1 and 1/2 times the resolution, each through a 1x1 and a 3x3 convolution with
+    layer norm, and the smallest once more subsampled. For patches of 16 pixels, which
+    have stride 16, these are strides 4, 8, 16, 32 and 64.
+
+    Args:
+        in_channels: of the encoder.
+        out_channels: of all maps.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int = 256) -> None:
+        super().__init__()
+        half, quarter = in_channels // 2, in_channels // 4
+        self.scales = nn.ModuleList(
+            [
+                nn.Sequential(
+                    _double(in_channels, half), LayerNorm2d(half), nn.GELU(), _double(half, quarter)
+                ),
+                _double(in_channels, half),
+                nn.Identity(),
+                nn.MaxPool2d(2),
+            ]
+        )
+        self.outputs = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(channels, out_channels, 1, bias=False),
+                LayerNorm2d(out_channels),
+                nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+                LayerNorm2d(out_channels),
+            )
+            for channels in (quarter, half, in_channels, in_channels)
+        )
+
+    def forward(self, inputs: tuple[Tensor]) -> tuple[Tensor, ...]:
+        """
+        Args:
+            inputs: one map, shape (N, in_channels, H, W).
+
+        Returns:
+            five maps, shape (N, out_channels, k H, k W) for k = 4, 2, 1, 1/2, 1/4.
+        """
+        (features,) = inputs
+        maps = [output(scale(features)) for scale, output in zip(self.scales, self.outputs)]
+        return (*maps, F.max_pool2d(maps[-1], kernel_size=1, stride=2))
+
+
+def _double(in_channels: int, out_channels: int) -> nn.Module:
+    return nn.ConvTranspose2d(in_channels, out_channels, kernel_size=2, stride=2)

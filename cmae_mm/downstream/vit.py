@@ -1,0 +1,149 @@
+"""The encoder in downstream models."""
+
+import torch
+from mmengine.logging import print_log
+from mmpretrain.models import VisionTransformer
+from mmpretrain.models.utils import resize_pos_embed
+from mmpretrain.registry import MODELS
+from torch import Tensor
+
+from cmae_mm.engine.pretrained import load_encoder
+
+from .attention import Grid, RelativeAttention, partition, reunite
+
+
+@MODELS.register_module()
+class DownstreamViT(VisionTransformer):
+    """The Vision Transformer of classifiers, segmentors and detectors.
+
+    With its defaults it is mmpretrain's VisionTransformer, tensor for tensor, and so is its
+    output. It takes images of any size, and adds:
+
+    - ``init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` reads the file
+      without executing anything, loads all of the encoder or raises, and logs what was loaded,
+      resized, left new and not used (see :func:`~cmae_mm.engine.pretrained.load_encoder`).
+    - windows and relative positions (ViTDet, arXiv 2203.16527).
+    - frozen blocks stay in evaluation mode; what is not pre-trained is not frozen.
+
+    Args:
+        arch: as of VisionTransformer.
+        img_size: (height, width) or one number, in pixels.
+        window_size: side of the windows that attention is confined to, in patches; 0: none.
+        global_blocks: with windows, the number of blocks, evenly spread, that see the whole
+            image (ViTDet: 4).
+        rel_pos: add decomposed relative positions, which start from zero.
+        **kwargs: further fields of VisionTransformer; ``frozen_stages`` is the number of
+            first blocks that are not trained, and with them the embedding (-1 or 0: none).
+
+    Raises:
+        ValueError: windows with a class token, which has no place in any of them, or
+            global blocks that don't spread evenly.
+    """
+
+    def __init__(
+        self,
+        arch='b',
+        img_size=224,
+        window_size: int = 0,
+        global_blocks: int = 4,
+        rel_pos: bool = False,
+        **kwargs,
+    ) -> None:
+        super().__init__(arch, img_size=img_size, **kwargs)
+        if window_size and self.cls_token is not None:
+            raise ValueError(
+                f'window_size={window_size} leaves no place for the class token: set '
+                'with_cls_token=False'
+            )
+        if window_size and self.num_layers % global_blocks:
+            raise ValueError(
+                f'global_blocks={global_blocks} do not spread evenly over {self.num_layers} blocks'
+            )
+        # the last block of each part sees the whole image (ViTDet, Sec. 3)
+        part = max(self.num_layers // global_blocks, 1)
+        self.windows = [
+            0 if (index + 1) % part == 0 else window_size for index in range(self.num_layers)
+        ]
+        self.rel_pos = rel_pos
+        if rel_pos:
+            for layer, size in zip(self.layers, self.windows):
+                grid = (size, size) if size else self.patch_resolution
+                layer.attn = RelativeAttention(layer.attn, grid)
+
+    def init_weights(self) -> None:
+        pretrained = self.init_cfg
+        if not isinstance(pretrained, dict) or pretrained['type'] != 'Pretrained':
+            super().init_weights()
+            return
+        self.init_cfg = None  # so that what is new starts as without a checkpoint
+        super().init_weights()
+        self.init_cfg = pretrained
+        self.load_pretrained(**{k: v for k, v in pretrained.items() if k != 'type'})
+
+    def load_pretrained(
+        self, checkpoint: str, prefix: str = 'backbone.', grid: Grid | None = None
+    ) -> None:
+        """Load an encoder and log what became of it.
+
+        Args:
+            checkpoint, prefix, grid: of :func:`~cmae_mm.engine.pretrained.load_encoder`.
+
+        Raises:
+            FileNotFoundError, ValueError: as there; also for a fine-tuned model.
+        """
+        report = load_encoder(self, checkpoint, prefix, grid)
+        print_log(f'{checkpoint}: {report}', 'current')
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """
+        Args:
+            images: shape (N, C, H, W), normalised.
+
+        Returns:
+            output of the blocks ``out_indices``; of ``out_type='featmap'``, shape
+            (N, D, H / patch size, W / patch size).
+        """
+        x, grid = self.embed(images)
+        outputs = []
+        for index, (layer, size) in enumerate(zip(self.layers, self.windows)):
+            x = x + self.attend(layer.attn, layer.ln1(x), grid, size)
+            x = layer.ffn(layer.ln2(x), identity=x)
+            if index == self.num_layers - 1 and self.final_norm:
+                x = self.ln1(x)
+            if index in self.out_indices:
+                outputs.append(self._format_output(x, grid))
+        return tuple(outputs)
+
+    def embed(self, images: Tensor) -> tuple[Tensor, Grid]:
+        """Tokens of the patches, class token first, and their grid (rows, columns)."""
+        x, grid = self.patch_embed(images)
+        if self.cls_token is not None:
+            x = torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1)
+        x = x + resize_pos_embed(
+            self.pos_embed,
+            self.patch_resolution,
+            grid,
+            self.interpolate_mode,
+            self.num_extra_tokens,
+        )
+        return self.pre_norm(self.drop_after_pos(x)), grid
+
+    def attend(self, attention, x: Tensor, grid: Grid, window_size: int) -> Tensor:
+        """Attention of one block, within windows if their size is not 0."""
+        if window_size:
+            x = partition(x.unflatten(1, grid), window_size)
+            x = attention(x, (window_size, window_size)) if self.rel_pos else attention(x)
+            return reunite(x, window_size, grid).flatten(1, 2)
+        return attention(x, grid) if self.rel_pos else attention(x)
+
+    def train(self, mode: bool = True) -> 'DownstreamViT':
+        super().train(mode)
+        if mode:
+            for layer in self.layers[: max(self.frozen_stages, 0)]:
+                layer.eval()
+        return self
+
+    def _freeze_stages(self) -> None:
+        super()._freeze_stages()
+        if self.out_type == 'avg_featmap':  # the norm of the average is not pre-trained
+            self.ln2.train().requires_grad_(True)

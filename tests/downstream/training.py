@@ -1,0 +1,46 @@
+"""One training iteration of any downstream config, through the real Runner."""
+
+import torch
+from mmengine.runner import Runner
+
+from cmae_mm.engine.ranks import fit_to_cpu
+
+
+def train_one_iteration(cfg, work_dir):
+    """Train on one batch; returns the losses by name.
+
+    The model starts from random weights; neither validation nor schedule is run, nor a
+    checkpoint saved.
+    """
+    cfg.work_dir = str(work_dir)
+    cfg.model.backbone.init_cfg = None
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1)
+    cfg.param_scheduler = None
+    for part in ('val', 'test'):
+        for name in ('cfg', 'dataloader', 'evaluator'):
+            cfg[f'{part}_{name}'] = None
+    cfg.default_hooks.checkpoint = None
+    cfg.default_hooks.visualization = None
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+    fit_to_cpu(cfg)
+    runner = Runner.from_cfg(cfg)
+    before = {name: p.detach().clone() for name, p in _watched(runner.model)}
+    runner.train()
+    losses = {
+        name.removeprefix('train/'): history.current()
+        for name, history in runner.message_hub.log_scalars.items()
+        if 'loss' in name
+    }
+    assert losses and all(torch.isfinite(torch.tensor(loss)) for loss in losses.values())
+    changed = {name for name, p in _watched(runner.model) if not torch.equal(p, before[name])}
+    assert changed == before.keys(), f'not trained: {sorted(before.keys() - changed)}'
+    return losses
+
+
+def _watched(model):
+    """Small tensors that must move: copies of all would take the memory of a model."""
+    return [
+        (name, parameter)
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and name.endswith('.bias') and 'proj.bias' in name
+    ]
