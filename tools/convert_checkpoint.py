@@ -1,44 +1,66 @@
 #!/usr/bin/env python
-"""Convert a checkpoint of the released CMAE code to this package's names.
+"""Convert the encoder of a checkpoint to the names of another program.
 
-    python tools/convert_checkpoint.py RELEASED.pth OUT.pth
+    python tools/convert_checkpoint.py CHECKPOINT OUT.pth --to mmseg
+    python tools/convert_checkpoint.py mae_pretrain_vit_base.pth OUT.pth
+    python tools/convert_checkpoint.py RELEASED.pth OUT.pth --from published
 
-The released networks take BGR normalised with the RGB statistics; by default
-that is folded into the patch embedding, exactly, so that the result takes RGB
-normalised like everywhere else. The output loads with weights_only=True.
+CHECKPOINT may be of this package, mmpretrain, mmsegmentation's MAE, timm, MAE or
+ViTDet: its names say which. OUT is a .pth, which all of them read, or a .safetensors,
+which mmengine does not. --to:
+
+    cmae        this package: a start of pre-training (--cfg-options load_from=OUT), or of a
+                benchmark, init_cfg=dict(type='Pretrained', checkpoint=OUT, prefix='backbone.');
+                where the checkpoint has other names that is what is written by default
+    mmpretrain  VisionTransformer, without a prefix
+    mmseg       mmsegmentation's MAE, init_cfg=dict(type='Pretrained', checkpoint=OUT)
+    vitdet      ViT of detectron2 and of mmdetection's projects/ViTDet
+    timm        vit_*_patch16
+    mae         facebookresearch/mae
+
+The released CMAE code's names are this package's, so --from published must say where they
+come from; all modules are carried then, unless --to asks for the encoder in other names.
+The released networks take BGR normalised with the RGB statistics: by default that is folded
+into the patch embedding, exactly, so that the result takes RGB like everywhere else.
 """
 
 import argparse
 
-import torch
-
 import cmae_mm  # noqa: F401
-from cmae_mm.engine.checkpoint import load_state_dict
+from cmae_mm.downstream.files import convert_file
+from cmae_mm.downstream.names import FORMATS
 from cmae_mm.engine.errors import one_line_errors
-from cmae_mm.published.checkpoint import convert
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('checkpoint', help='whole, or its extracted backbone')
-    parser.add_argument('output', help='file to write')
+    parser.add_argument('checkpoint', help='to read: .pth or .safetensors')
+    parser.add_argument('output', help='file to write: .pth or .safetensors')
+    parser.add_argument('--to', choices=FORMATS, help='names to write')
+    parser.add_argument(
+        '--from',
+        dest='source',
+        choices=['published'],
+        help='the checkpoint is of the released CMAE code: whole, or its extracted backbone',
+    )
     parser.add_argument(
         '--keep-channels',
         action='store_true',
-        help='do not fold the channel swap: the encoder goes on taking BGR',
+        help='with --from published: do not fold the channel swap, the encoder goes on taking BGR',
     )
     args = parser.parse_args()
     with one_line_errors():
-        found = load_state_dict(args.checkpoint)
-        converted = convert(found, fold_channels=not args.keep_channels)
-        torch.save(dict(state_dict=converted), args.output)
-    encoder = sum(name.startswith('backbone.') for name in converted)
-    print(
-        f'{len(converted)} of {len(found)} tensors carried, {encoder} of them of the '
-        f'encoder; it takes {"BGR" if args.keep_channels else "RGB"}: {args.output}'
-    )
+        print(
+            convert_file(
+                args.checkpoint,
+                args.output,
+                to=args.to,
+                published=args.source == 'published',
+                keep_channels=args.keep_channels,
+            )
+        )
 
 
 if __name__ == '__main__':

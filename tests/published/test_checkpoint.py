@@ -6,7 +6,6 @@ import pytest
 import torch
 from mmpretrain.models import VisionTransformer
 
-from cmae_mm.engine.checkpoint import load_state_dict
 from cmae_mm.published.checkpoint import convert
 
 from ..models.tiny import ARCH, tiny_model
@@ -58,21 +57,37 @@ def test_another_programs_checkpoint_is_an_error():
         convert({'conv1.weight': torch.ones(1)})
 
 
-def test_tool_says_how_many_tensors_it_carried(tmp_path):
+@pytest.mark.parametrize('options', [[], ['--to', 'cmae'], ['--keep-channels']])
+def test_tool_carries_all_modules_and_says_so(tmp_path, options):
     model = tiny_model()
     tensors = {**model.state_dict(), 'data_preprocessor.mean': torch.ones(3)}
-    torch.save(dict(state_dict=tensors, author='CMAE'), tmp_path / 'released.pth')
-    process = subprocess.run(
-        [
-            sys.executable,
-            ROOT / 'tools/convert_checkpoint.py',
-            tmp_path / 'released.pth',
-            tmp_path / 'out.pth',
-        ],
+    process = run_tool(tensors, tmp_path, *options)
+    num, num_encoder = len(model.state_dict()), len(model.backbone.state_dict())
+    takes = 'BGR' if '--keep-channels' in options else 'RGB'
+    assert process.stdout == (
+        f'{tmp_path}/out.pth: {num} tensors as cmae, {num_encoder} of them of the encoder (width '
+        f'24, depth 2, patch 4, positions 4x4); it takes {takes}; left out: data_preprocessor 1\n'
+    ), process.stderr
+    written = torch.load(tmp_path / 'out.pth', weights_only=True)['state_dict']
+    expected = convert(model.state_dict(), fold_channels=takes == 'RGB')
+    assert written.keys() == model.state_dict().keys()
+    assert all(written[name].equal(tensor) for name, tensor in expected.items())
+
+
+def test_tool_folds_channels_before_it_exports(tmp_path):
+    model = tiny_model()
+    process = run_tool(model.state_dict(), tmp_path, '--to', 'timm')
+    assert '30 tensors as timm' in process.stdout and 'it takes RGB' in process.stdout
+    expected = convert(model.state_dict())['backbone.patch_embed.projection.weight']
+    assert torch.load(tmp_path / 'out.pth')['patch_embed.proj.weight'].equal(expected)
+
+
+def run_tool(tensors, folder, *options):
+    torch.save(dict(state_dict=tensors, author='CMAE'), folder / 'released.pth')
+    tool = ROOT / 'tools/convert_checkpoint.py'
+    files = (folder / 'released.pth', folder / 'out.pth')
+    return subprocess.run(
+        [sys.executable, tool, *files, '--from', 'published', *options],
         capture_output=True,
         text=True,
     )
-    num, num_encoder = len(model.state_dict()), len(model.backbone.state_dict())
-    assert f'{num} of {num + 1} tensors carried, {num_encoder} of them' in process.stdout
-    torch.load(tmp_path / 'out.pth', weights_only=True)
-    assert load_state_dict(tmp_path / 'out.pth').keys() == model.state_dict().keys()
