@@ -10,7 +10,7 @@ default = $(call install,default,.venv)
 openmmlab = $(call install,openmmlab,.venv-openmmlab)
 lint = $(call install,lint,.venv-lint)
 
-.PHONY: help quickstart test test-openmmlab lint clean
+.PHONY: help quickstart downstream test test-openmmlab lint clean
 
 help: ## list the targets
 	@echo 'make [PYTHON=python3.11] TARGET'
@@ -19,6 +19,10 @@ help: ## list the targets
 quickstart: ## pre-train a small model on built-in images and evaluate it, on any CPU
 	@$(default)
 	@.venv/bin/python tools/quickstart.py $(ARGS)
+
+downstream: ## its checkpoint through classification, segmentation and detection, on any CPU
+	@$(default) --ops
+	@.venv/bin/python tools/downstream.py $(ARGS)
 
 # The tests are small: more threads than this cost them more than they bring.
 test test-openmmlab: export OMP_NUM_THREADS ?= 2

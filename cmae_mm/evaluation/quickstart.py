@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import time
 from pathlib import Path
 
 import mmengine
@@ -22,21 +21,7 @@ from .encoder import build_encoder, input_shape
 from .evaluate import evaluate_features
 from .images import load_image
 from .reconstruction import build_pretrained, save_reconstructions
-
-
-class Stopwatch:
-    """Announces stages and keeps how long they took, in seconds."""
-
-    def __init__(self, stages: int) -> None:
-        self.stages = stages
-        self.seconds: dict[str, float] = {}
-
-    def __call__(self, stage: str, work, *args, **kwargs):
-        print(f'[{len(self.seconds) + 1}/{self.stages}] {stage}', flush=True)
-        start = time.perf_counter()
-        result = work(*args, **kwargs)
-        self.seconds[stage] = time.perf_counter() - start
-        return result
+from .stopwatch import Stopwatch
 
 
 def run_quickstart(cfg: Config) -> dict[str, dict]:
