@@ -12,6 +12,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 import cmae_mm  # noqa: F401
+from cmae_mm.engine.checkpoint import require_fit
 from cmae_mm.engine.errors import one_line_errors, require_writable
 from cmae_mm.engine.ranks import fit_to_cpu
 
@@ -50,7 +51,9 @@ def main() -> None:
         cfg.merge_from_dict(args.cfg_options)
         require_writable(cfg.work_dir)
         fit_to_cpu(cfg)
-        Runner.from_cfg(cfg).test()
+        runner = Runner.from_cfg(cfg)
+        require_fit(args.checkpoint, runner.model, whole=True)
+        runner.test()
 
 
 if __name__ == '__main__':

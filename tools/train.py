@@ -55,7 +55,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.amp:
-        cfg.optim_wrapper.type = 'PrecisionOptimWrapper'
+        cfg.optim_wrapper.type = 'mmpretrain.PrecisionOptimWrapper'
         cfg.optim_wrapper.dtype = 'float16'
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True

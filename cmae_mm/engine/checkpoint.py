@@ -6,7 +6,7 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
 
 # What tensors are made of; storages are recognised by torch itself.
@@ -165,7 +165,7 @@ def require_fit(path: str | Path, model: nn.Module, whole: bool) -> None:
 
     Args:
         path: of the checkpoint.
-        model: the model, perhaps wrapped for several ranks.
+        model: the model, perhaps wrapped for several ranks or for test-time augmentation.
         whole: the model's tensors and no others must come (to resume a run); False
             lets some be missing or left over (to start from another one's encoder).
 
@@ -174,7 +174,8 @@ def require_fit(path: str | Path, model: nn.Module, whole: bool) -> None:
         ValueError: no checkpoint, or of another size or program.
     """
     found = load_state_dict(path)
-    model = model.module if is_model_wrapper(model) else model
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
     expected = model.state_dict()
     common = expected.keys() & found.keys()
     for name in sorted(common):
