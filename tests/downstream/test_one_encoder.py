@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from timm.models.vision_transformer import VisionTransformer as TimmViT
 
-from cmae_mm.downstream.formats import export_encoder, import_encoder
+from cmae_mm.conversion import export_encoder, import_encoder
 from cmae_mm.engine.checkpoint import load_state_dict
 
 from ..models.tiny import ARCH, tiny_model, two_views

@@ -11,9 +11,7 @@ from timm.models.vision_transformer import VisionTransformer as TimmViT
 from timm.models.vision_transformer import vit_base_patch16_224
 from torch import nn
 
-from cmae_mm.downstream.files import convert_file, save_tensors
-from cmae_mm.downstream.formats import export_encoder, import_encoder
-from cmae_mm.downstream.names import FORMATS
+from cmae_mm.conversion import FORMATS, convert_file, export_encoder, import_encoder, save_tensors
 from cmae_mm.engine.checkpoint import load_state_dict
 
 from ..models.tiny import ARCH, tiny_model
