@@ -1,0 +1,377 @@
+"""The classification benchmarks: what their configs say, and that they train."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmpretrain.registry import DATASETS, MODELS
+
+from cmae_mm.datasets.builtin import PICTURES_PER_CLASS, SURFACES
+from cmae_mm.downstream import DownstreamViT
+
+from ..datasets.files import write_images
+from ..tools.test_train import free_port
+from .training import train_one_iteration
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / 'configs' / 'benchmarks' / 'classification'
+DOCS = (ROOT / 'docs' / 'classification.md').read_text()
+QUICKSTART = FOLDER / 'quickstart.py'
+CONFIGS = sorted(set(FOLDER.glob('*.py')) - {QUICKSTART})
+
+# encoder, task: GPUs x batch, learning rate, layer decay, drop path, frozen blocks, epochs, warm-up
+TABLE = """
+small whole      8 128  2e-3   0.65 0.1 -1 100  5
+small pt1600e    8 128  1e-3   0.65 0.1 -1 100  5
+small partial    8 128  2e-3   0.65 0.1  8 100  5
+small linear     8 2048 6.4    None 0.0 12  90 10
+small 10pct      8 128  1e-3   0.65 0.1 -1 200 10
+small 1pct       8 32   2.5e-4 0.65 0.1 -1 400 40
+base  whole      8 128  2e-3   0.65 0.1 -1 100  5
+base  pt1600e    8 128  1e-3   0.65 0.1 -1 100  5
+base  partial    8 128  2e-3   0.65 0.1  8 100  5
+base  linear     8 2048 6.4    None 0.0 12  90 10
+base  10pct      8 128  1e-3   0.65 0.1 -1 200 10
+base  1pct       8 32   2.5e-4 0.65 0.1 -1 400 40
+large whole      8 128  2e-3   0.75 0.2 -1 100  5
+large pt1600e    8 128  1e-3   0.75 0.2 -1 100  5
+large partial    8 128  2e-3   0.75 0.2 20 100  5
+large linear     8 2048 6.4    None 0.0 24  90 10
+large 10pct      8 128  1e-3   0.75 0.2 -1 200 10
+large 1pct       8 32   2.5e-4 0.75 0.2 -1 400 40
+"""
+WIDTHS = dict(small=(384, 12), base=(768, 12), large=(1024, 24))
+
+
+def encoder_and_task(path):
+    size = re.match(r'vit-(\w+)-p16_', path.stem)[1]
+    task = re.search(r'pt1600e|partial|linear|10pct|1pct', path.stem)
+    return size, task[0] if task else 'whole'
+
+
+def named(path):
+    return ' '.join(encoder_and_task(path))
+
+
+every_config = pytest.mark.parametrize('path', CONFIGS, ids=named)
+
+
+@pytest.mark.parametrize('path', [*CONFIGS, QUICKSTART], ids=lambda path: path.stem)
+def test_header_gives_commands_hardware_and_result(path):
+    text = path.read_text()
+    header = text[: text.index('_base_')]
+    own = path.relative_to(ROOT)
+    assert header.startswith('# ') and '# Command' in header and '# Hardware: ' in header
+    assert f'tools/train.py {own}' in header
+    if path != QUICKSTART:
+        assert f'  tools/dist_train.sh {own} 8  ' in header
+        assert f'NNODES=2 tools/dist_train.sh {own} 8 --auto-scale-lr  ' in header
+    assert header.endswith(('Time and result: not measured.\n', 'see docs/classification.md.\n'))
+
+
+@every_config
+def test_config_is_a_delta_of_a_few_lines(path):
+    lines = [line for line in path.read_text().splitlines() if line and line[0] != '#']
+    base = re.fullmatch(r"_base_ = '(.*)'", lines[0])[1]
+    assert base.startswith('mmpretrain::mae/benchmarks/') or base.removeprefix('./') in {
+        config.name for config in CONFIGS
+    }
+    assert len(lines) <= 15
+
+
+def test_values_are_those_of_the_table():
+    found = {}
+    for path in CONFIGS:
+        cfg = Config.fromfile(path)
+        warm_up, cosine = cfg.param_scheduler
+        epochs = cfg.train_cfg.max_epochs
+        assert (warm_up.end, cosine.end) == (cosine.begin, epochs)
+        assert cosine.T_max == epochs - cosine.begin
+        batch = cfg.train_dataloader.batch_size
+        # --auto-scale-lr leaves the rate as it is on the GPUs that the name says
+        gpus, _ = divmod(cfg.auto_scale_lr.base_batch_size, batch)
+        assert f'_{gpus}xb{batch}-amp-' in path.stem and f'-{epochs}e' in path.stem
+        found[encoder_and_task(path)] = (
+            gpus,
+            batch,
+            cfg.optim_wrapper.optimizer.lr,
+            cfg.optim_wrapper.get('paramwise_cfg', {}).get('layer_decay_rate'),
+            cfg.model.backbone.get('drop_path_rate', 0.0),
+            cfg.model.backbone.get('frozen_stages', -1),
+            epochs,
+            warm_up.end,
+        )
+    rows = [line.split() for line in TABLE.strip().splitlines()]
+    assert found == {(row[0], row[1]): tuple(map(eval, row[2:])) for row in rows}
+
+
+@every_config
+def test_optimiser_and_data_path(path):
+    cfg = Config.fromfile(path)
+    size, task = encoder_and_task(path)
+    wrapper = cfg.optim_wrapper
+    assert (wrapper.type, wrapper.dtype) == ('PrecisionOptimWrapper', 'float16')
+    # without it every epoch draws the same random numbers
+    assert cfg.train_dataloader.persistent_workers
+    augments = [augment.type for augment in (cfg.model.get('train_cfg') or {}).get('augments', [])]
+    steps = [step.type for step in cfg.train_dataloader.dataset.pipeline]
+    if task == 'linear':
+        assert wrapper.optimizer.type == 'LARS' and wrapper.optimizer.weight_decay == 0
+        assert not augments and 'RandAugment' not in steps
+    else:
+        assert wrapper.constructor == 'LayerDecayOptimWrapperConstructor'
+        assert wrapper.paramwise_cfg.keys() == {'layer_decay_rate'}
+        assert wrapper.optimizer.type == 'AdamW' and wrapper.optimizer.weight_decay == 0.05
+        assert augments == ['Mixup', 'CutMix'] and 'RandAugment' in steps
+
+
+@every_config
+def test_model_builds(path):
+    cfg = Config.fromfile(path)
+    init_default_scope(cfg.default_scope)
+    with torch.device('meta'):
+        model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor})
+    width, depth = WIDTHS[encoder_and_task(path)[0]]
+    assert type(model.backbone) is DownstreamViT
+    assert (model.backbone.embed_dims, len(model.backbone.layers)) == (width, depth)
+    assert model.backbone.init_cfg == dict(type='Pretrained', checkpoint='', prefix='backbone.')
+    scores = model(torch.zeros(2, 3, 224, 224, device='meta'))
+    assert scores.shape == (2, 1000)
+
+
+@every_config
+def test_documentation_lists_the_config(path):
+    assert path.name in DOCS
+
+
+def tiny(cfg):
+    """The config with an encoder of width 24, as deep as before."""
+    depth = WIDTHS['large' if cfg.model.backbone.arch == 'l' else 'base'][1]
+    arch = dict(embed_dims=24, num_layers=depth, num_heads=3, feedforward_channels=48)
+    cfg.model.backbone.update(arch=arch, img_size=32, patch_size=8, init_cfg=None)
+    cfg.model.backbone.drop_path_rate = 0.0  # else a block may be left out, and stay as it is
+    cfg.model.head.update(in_channels=24, num_classes=3)
+    if cfg.model.get('neck'):
+        cfg.model.neck.input_features = 24
+    cfg.data_preprocessor.num_classes = 3
+    return cfg
+
+
+BLOCK = {
+    f'{name}.{part}'
+    for name in ('ln1', 'ln2', 'attn.qkv', 'attn.proj', 'ffn.layers.0.0', 'ffn.layers.1')
+    for part in ('weight', 'bias')
+}
+HEAD = {'head.fc.weight', 'head.fc.bias', 'backbone.ln2.weight', 'backbone.ln2.bias'}
+EMBEDDING = {
+    f'backbone.{name}'
+    for name in (
+        'cls_token',
+        'pos_embed',
+        'patch_embed.projection.weight',
+        'patch_embed.projection.bias',
+    )
+}
+
+
+def trained_by(blocks, embedding):
+    inner = {f'backbone.layers.{block}.{name}' for block in blocks for name in BLOCK}
+    return HEAD | inner | (EMBEDDING if embedding else set())
+
+
+PARTS = {
+    **{('base', k): trained_by(range(12 - k, 12), k == 12) for k in (0, 1, 2, 4, 6, 8, 12)},
+    **{('large', k): trained_by(range(24 - k, 24), k == 24) for k in (0, 12, 24)},
+}
+
+
+@pytest.mark.parametrize('size, k', PARTS)
+def test_the_last_k_blocks_are_trained_and_nothing_else_moves(size, k, tmp_path):
+    cfg = tiny(Config.fromfile(FOLDER / f'vit-{size}-p16_8xb128-amp-partial-coslr-100e_in1k.py'))
+    depth = cfg.model.backbone.arch.num_layers
+    cfg.merge_from_dict({'model.backbone.frozen_stages': depth - k})  # as --cfg-options
+    assert trained_in_one_step(cfg, tmp_path) == PARTS[size, k]
+
+
+def test_linear_probe_trains_the_linear_layer_alone(tmp_path):
+    cfg = tiny(Config.fromfile(FOLDER / 'vit-base-p16_8xb2048-amp-linear-coslr-90e_in1k.py'))
+    linear = {'head.layers.head.weight', 'head.layers.head.bias'}
+    assert trained_in_one_step(cfg, tmp_path) == linear
+
+
+def trained_in_one_step(cfg, tmp_path):
+    """Names of the parameters that a step of a Runner moves, which must be those to be trained."""
+    of_imagenet(cfg, tmp_path, side=32)
+    cfg.work_dir = str(tmp_path / 'run')
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1)
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.test_cfg = cfg.test_dataloader = cfg.test_evaluator = None
+    cfg.param_scheduler = None
+    cfg.default_hooks.checkpoint = None
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+    runner = Runner.from_cfg(cfg)
+    start = Start()
+    runner.register_hook(start)
+    runner.train()
+    parameters = dict(runner.model.named_parameters())
+    moved = {name for name, p in parameters.items() if not torch.equal(p, start.tensors[name])}
+    assert moved == {name for name, p in parameters.items() if p.requires_grad}
+    return moved
+
+
+class Start(Hook):
+    """Keeps what the parameters are after initialisation, before training."""
+
+    def before_train(self, runner):
+        self.tensors = {n: p.detach().clone() for n, p in runner.model.named_parameters()}
+
+
+CLASSES = ('n01440764', 'n01443537', 'n01484850')
+
+
+def of_imagenet(cfg, root, side):
+    """Let a config read a few real files in ImageNet's folders, at a reduced size."""
+    for name in CLASSES:
+        write_images(root / 'imagenet' / 'train' / name, num=2, name=name + '_{}.JPEG')
+    lines = [f'{name}/{name}_0.JPEG {label}' for label, name in enumerate(CLASSES)]
+    dataset = cfg.train_dataloader.dataset
+    dataset.data_root = str(root / 'imagenet')
+    listed = root / 'imagenet' / dataset.setdefault('ann_file', 'meta/train.txt')
+    listed.parent.mkdir(exist_ok=True)
+    listed.write_text('\n'.join(lines) + '\n')
+    crop = next(step for step in dataset.pipeline if step.type == 'RandomResizedCrop')
+    assert crop.scale == 224
+    crop.scale = side
+    cfg.train_dataloader.batch_size = 2
+    return cfg
+
+
+@pytest.mark.parametrize('percent', [1, 10])
+def test_few_labels_come_from_the_list_that_the_documented_command_makes(percent, tmp_path):
+    for name in CLASSES:
+        write_images(tmp_path / 'data/imagenet/train' / name, num=3, name=name + '_{}.JPEG')
+    (tmp_path / 'data/imagenet/meta').mkdir()
+    listed = [f'{CLASSES[2]}_1.JPEG', f'{CLASSES[0]}_2.JPEG']
+    (tmp_path / f'{percent}percent.txt').write_text('\n'.join(listed) + '\n')
+    command = re.search(r'```bash\n(percent=1\n.*?)```', DOCS, re.DOTALL)[1]
+    command = command.replace('percent=1\n', f'percent={percent}\n')
+    subprocess.run(['bash', '-euo', 'pipefail', '-c', command], cwd=tmp_path, check=True)
+
+    path = next(FOLDER.glob(f'vit-base*_in1k-{percent}pct.py'))
+    init_default_scope('mmpretrain')
+    cfg = Config.fromfile(path).train_dataloader.dataset
+    cfg.data_root = str(tmp_path / cfg.data_root)
+    dataset = DATASETS.build(cfg)
+    samples = [dataset.get_data_info(index) for index in range(len(dataset))]
+    assert [Path(sample['img_path']).name for sample in samples] == listed
+    assert [sample['gt_label'] for sample in samples] == [2, 0]
+    assert all(Path(sample['img_path']).is_file() for sample in samples)
+
+
+@pytest.mark.slow
+@every_config
+def test_one_iteration_at_full_width(path, tmp_path):
+    cfg = of_imagenet(Config.fromfile(path), tmp_path, side=32)
+    cfg.model.backbone.drop_path_rate = 0.0  # else a block may be left out, and stay as it is
+    losses = train_one_iteration(cfg, tmp_path / 'run')
+    assert losses.keys() == {'loss'}
+
+
+@pytest.fixture
+def quickstart(tmp_path):
+    """Options that make the quickstart tiny: its encoder and data, and a checkpoint of it."""
+    arch = dict(embed_dims=24, num_layers=2, num_heads=3, feedforward_channels=48)
+    torch.manual_seed(0)
+    encoder = DownstreamViT(arch, img_size=64, patch_size=8, in_channels=1)
+    tensors = {f'backbone.{name}': tensor for name, tensor in encoder.state_dict().items()}
+    torch.save({'state_dict': tensors}, tmp_path / 'epoch_8.pth')
+    for split in ('train', 'test'):
+        for label in range(14):
+            write_images(tmp_path / 'images' / split / f'class{label:02}', num=2, size=(64, 64))
+    return {
+        **{f'model.backbone.arch.{name}': value for name, value in arch.items()},
+        'model.backbone.init_cfg.checkpoint': str(tmp_path / 'epoch_8.pth'),
+        'model.head.in_channels': 24,
+        'train_dataloader.dataset.data_root': str(tmp_path / 'images'),
+        'val_dataloader.dataset.data_root': str(tmp_path / 'images'),
+        'test_dataloader.dataset.data_root': str(tmp_path / 'images'),
+        'train_dataloader.dataset.indices': None,
+        'train_dataloader.batch_size': 7,
+        'train_cfg.max_epochs': 2,
+        'train_cfg.val_interval': 1,
+        'default_hooks.checkpoint.interval': 1,
+    }
+
+
+def test_quickstart_fits_its_encoder_and_its_images():
+    cfg, pretraining = (
+        Config.fromfile(path)
+        for path in (QUICKSTART, ROOT / 'configs' / 'cmae' / 'cmae_quickstart.py')
+    )
+    theirs = pretraining.model.backbone
+    assert {**theirs.arch, '_delete_': True} == {**cfg.model.backbone.arch, '_delete_': True}
+    for name in ('img_size', 'patch_size', 'in_channels'):
+        assert cfg.model.backbone[name] == theirs[name]
+    for name in ('mean', 'std'):
+        assert cfg.data_preprocessor[name] == pretraining.data_preprocessor[name]
+    init = cfg.model.backbone.init_cfg
+    epochs = pretraining.train_cfg.max_epochs
+    assert init.checkpoint == f'{pretraining.work_dir}/epoch_{epochs}.pth'
+    labels = [
+        index // PICTURES_PER_CLASS['train'] for index in cfg.train_dataloader.dataset.indices
+    ]
+    assert labels == sorted(10 * list(range(len(SURFACES))))
+
+
+def test_quickstart_trains_validates_and_tests(quickstart, tmp_path):
+    cfg = Config.fromfile(QUICKSTART)
+    cfg.work_dir = str(tmp_path / 'run')
+    cfg.merge_from_dict(quickstart)
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.val_dataloader.num_workers = 0
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    scalars = runner.message_hub.log_scalars
+    assert len(scalars['train/loss'].data[0]) == 2 * 4
+    assert len(scalars['val/accuracy/top1'].data[0]) == 2
+    log = Path(runner._log_dir, f'{runner.timestamp}.log').read_text()
+    assert 'epoch_8.pth: 28/28 encoder tensors, left new: ln2 (2), not used: ln1 (2)' in log
+    assert (tmp_path / 'run' / 'epoch_2.pth').is_file()
+
+
+@pytest.mark.slow
+def test_quickstart_trains_and_tests_in_two_processes(quickstart, tmp_path):
+    run = tmp_path / 'run'
+    options = ['--work-dir', run, '--cfg-options']
+    options += [f'{key}={value}' for key, value in quickstart.items()]
+
+    def launch(tool, *arguments):
+        process = subprocess.run(
+            [f'tools/{tool}', QUICKSTART, *arguments, *options],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            env={
+                **os.environ,
+                'PYTHON': sys.executable,
+                'OMP_NUM_THREADS': '1',
+                'PORT': str(free_port()),
+            },
+        )
+        assert process.returncode == 0, process.stderr[-2000:]
+        assert '2 processes on the CPU, joined by gloo' in process.stdout
+        return process.stdout
+
+    log = launch('dist_train.sh', '2')
+    assert '[2][2/2]' in log  # 28 images, 2 ranks, batches of 7
+    trained = re.findall(r'accuracy/top1: ([\d.]+)', log)
+    log = launch('dist_test.sh', run / 'epoch_2.pth', '2')
+    assert re.findall(r'accuracy/top1: ([\d.]+)', log) == trained[-1:]
