@@ -10,7 +10,8 @@ def train_one_iteration(cfg, work_dir):
     """Train on one batch; returns the losses by name.
 
     The model starts from random weights; neither validation nor schedule is run, nor a
-    checkpoint saved.
+    checkpoint saved. Checks that the losses are finite, that what is to learn has moved, and
+    that the encoder ran in the precision that the config asks for.
     """
     cfg.work_dir = str(work_dir)
     cfg.model.backbone.init_cfg = None
@@ -20,12 +21,17 @@ def train_one_iteration(cfg, work_dir):
         for name in ('cfg', 'dataloader', 'evaluator'):
             cfg[f'{part}_{name}'] = None
     cfg.default_hooks.checkpoint = None
-    cfg.default_hooks.visualization = None
+    cfg.default_hooks.pop('visualization', None)  # not one of mmengine's: None is no value
     cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
     fit_to_cpu(cfg)
     runner = Runner.from_cfg(cfg)
     before = {name: p.detach().clone() for name, p in _watched(runner.model)}
+    dtypes = set()  # of the matrix products; sums and norms stay in float32
+    runner.model.backbone.layers[-1].attn.qkv.register_forward_hook(
+        lambda module, args, output: dtypes.add(output.dtype)
+    )
     runner.train()
+    assert dtypes == {runner.optim_wrapper.cast_dtype or torch.float32}
     losses = {
         name.removeprefix('train/'): history.current()
         for name, history in runner.message_hub.log_scalars.items()
