@@ -1,0 +1,15 @@
+# ViT-L/16 with UperNet on ADE20K, 160k iterations of 8 x 2 images.
+# Command, each with --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth:
+#   tools/train.py configs/benchmarks/segmentation/vit-large-p16_upernet_8xb2-amp-160k_ade20k-512x512.py --auto-scale-lr  (1 GPU)
+#   tools/dist_train.sh configs/benchmarks/segmentation/vit-large-p16_upernet_8xb2-amp-160k_ade20k-512x512.py 8  (8 GPUs)
+#   NNODES=2 tools/dist_train.sh configs/benchmarks/segmentation/vit-large-p16_upernet_8xb2-amp-160k_ade20k-512x512.py 8 --auto-scale-lr  (on each of 2 nodes)
+# The protocol is that of ViT-B, unchanged.
+# Hardware: 8 GPUs. Time and result: not measured.
+_base_ = './vit-base-p16_upernet_8xb2-amp-160k_ade20k-512x512.py'
+
+model = dict(
+    backbone=dict(arch='l', out_indices=(7, 11, 15, 23)),
+    neck=dict(embed_dim=1024),
+    decode_head=dict(in_channels=[1024] * 4, channels=1024),
+    auxiliary_head=dict(in_channels=1024),
+)

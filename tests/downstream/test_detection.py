@@ -1,0 +1,277 @@
+"""Detection configs: the protocols they state, and training on files as COCO has them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.runner import Runner
+
+from cmae_mm.datasets.scenes import THINGS, write_builtin_scenes
+from cmae_mm.engine.ranks import fit_to_cpu
+
+from ..tools.test_train import free_port
+from .training import train_one_iteration
+
+try:
+    import mmdet.models  # noqa: F401
+    from mmdet.registry import MODELS
+except ImportError as error:  # mmdetection, or the operators that it needs
+    pytest.skip(f'no mmdetection: {error}', allow_module_level=True)
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / 'configs' / 'benchmarks' / 'detection'
+QUICKSTART = FOLDER / 'quickstart.py'
+VITDET = {
+    size: FOLDER / f'vit-{size}-p16_vitdet_mask-rcnn_32xb2-amp-lsj-100e_coco.py'
+    for size in ('small', 'base', 'large')
+}
+FPN = {size: FOLDER / f'vit-{size}-p16_fpn_mask-rcnn_8xb2-amp-1x_coco.py' for size in VITDET}
+FULL_SIZE = [*VITDET.values(), *FPN.values()]
+WIDTHS = dict(small=384, base=768, large=1024)
+GLOBAL_BLOCKS = dict(small=[2, 5, 8, 11], base=[2, 5, 8, 11], large=[5, 11, 17, 23])
+
+
+def stem(path):
+    return path.stem
+
+
+def test_all_configs_are_tested():
+    assert sorted(FOLDER.glob('*.py')) == sorted([*FULL_SIZE, QUICKSTART])
+
+
+@pytest.mark.parametrize('path', [*FULL_SIZE, QUICKSTART], ids=stem)
+def test_header_gives_command_hardware_and_result(path):
+    header = ' '.join(line for line in path.read_text().splitlines() if line.startswith('#'))
+    assert 'Command: ' in header and path.name in header and 'Hardware: ' in header
+    assert 'not measured' in header or 'docs/detection.md' in header
+    assert path.name in (ROOT / 'docs' / 'detection.md').read_text()
+
+
+@pytest.mark.parametrize('path', FULL_SIZE, ids=stem)
+def test_a_size_is_a_delta(path):
+    body = [line for line in path.read_text().splitlines() if line and not line.startswith('#')]
+    assert 'base' in path.name or len(body) <= 15
+
+
+@pytest.mark.parametrize(
+    'size, drop_path, decay', [('small', 0.1, 0.7), ('base', 0.1, 0.7), ('large', 0.4, 0.8)]
+)
+def test_protocol_of_vitdet(size, drop_path, decay):
+    """As arXiv 2203.16527 and detectron2's projects/ViTDet/configs/COCO state it."""
+    cfg = Config.fromfile(VITDET[size])
+    assert cfg.model.backbone.drop_path_rate == drop_path
+    assert cfg.optim_wrapper.optimizer == dict(
+        type='AdamW', lr=1e-4, betas=(0.9, 0.999), weight_decay=0.1
+    )
+    assert cfg.optim_wrapper.paramwise_cfg == dict(layer_decay_rate=decay)
+    assert cfg.optim_wrapper.dtype == 'float16'
+    warm_up, steps = cfg.param_scheduler
+    assert (warm_up.type, warm_up.start_factor, warm_up.end) == ('LinearLR', 0.001, 250)
+    assert not warm_up.by_epoch
+    epochs = cfg.train_cfg.max_epochs * cfg.train_dataloader.dataset.times
+    assert (epochs, cfg.train_dataloader.dataset.times) == (100, 1)
+    assert steps.gamma == 0.1 and steps.get('by_epoch', True)
+    # the closest whole epochs
+    assert steps.milestones == [round(100 * 163889 / 184375), round(100 * 177546 / 184375)]
+    assert cfg.auto_scale_lr.base_batch_size == 64 == 32 * cfg.train_dataloader.batch_size
+    resize, crop = cfg.train_pipeline[3:5]
+    assert (resize.type, resize.scale, resize.ratio_range) == (
+        'RandomResize',
+        (1024, 1024),
+        (0.1, 2.0),
+    )
+    assert (crop.type, crop.crop_size) == ('RandomCrop', (1024, 1024))
+    assert cfg.test_pipeline[2] == dict(
+        type='Resize', scale=(1024, 1024), keep_ratio=True, _scope_='mmdet'
+    )
+
+
+@pytest.mark.parametrize(
+    'size, drop_path, decay', [('small', 0.1, 0.7), ('base', 0.1, 0.7), ('large', 0.2, 0.8)]
+)
+def test_protocol_of_the_short_schedule(size, drop_path, decay):
+    cfg = Config.fromfile(FPN[size])
+    assert cfg.model.backbone.drop_path_rate == drop_path
+    assert cfg.optim_wrapper.optimizer == dict(
+        type='AdamW', lr=1e-4, betas=(0.9, 0.999), weight_decay=0.1
+    )
+    assert cfg.optim_wrapper.paramwise_cfg == dict(layer_decay_rate=decay)
+    assert cfg.train_cfg.max_epochs == 12 and cfg.param_scheduler[1].milestones == [8, 11]
+    assert cfg.auto_scale_lr.base_batch_size == 16 == 8 * cfg.train_dataloader.batch_size
+    assert cfg.train_pipeline[3].scale == cfg.test_pipeline[2].scale == (1333, 800)
+
+
+@pytest.mark.parametrize('path', FULL_SIZE, ids=stem)
+def test_model_is_what_the_protocol_says(path):
+    cfg = Config.fromfile(path)
+    init_default_scope(cfg.default_scope)
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    size = path.stem.split('-')[1]
+    encoder = model.backbone
+    blocks = [index for index, window in enumerate(encoder.windows) if window == 0]
+    assert blocks == GLOBAL_BLOCKS[size] and set(encoder.windows) == {0, 14}
+    assert encoder.rel_pos and encoder.cls_token is None and not encoder.final_norm
+    assert encoder.embed_dims == WIDTHS[size] and encoder.patch_resolution == (64, 64)
+    assert encoder.out_type == 'featmap'
+    depth = len(encoder.layers)
+    if path in VITDET.values():
+        assert encoder.out_indices == [depth - 1]
+        assert len(model.rpn_head.rpn_conv) == 2
+        norms = [conv.norm for conv in model.roi_head.bbox_head.shared_convs]
+        norms += [conv.norm for conv in model.roi_head.mask_head.convs]
+        assert len(norms) == 8 and all(type(norm).__name__ == 'LayerNorm2d' for norm in norms)
+        assert all(norm.eps == 1e-6 for norm in norms)
+        assert len(model.roi_head.bbox_head.shared_fcs) == 1
+    else:
+        expected = [7, 11, 15, 23] if size == 'large' else [3, 5, 7, 11]
+        assert list(encoder.out_indices) == expected
+
+
+@pytest.mark.parametrize('shape', [(1024, 683), (700, 1024), (102, 76)])
+@pytest.mark.parametrize('training', [True, False])
+def test_images_of_vitdet_are_filled_up_to_squares_with_the_mean(shape, training):
+    from mmdet.structures import DetDataSample
+    from mmengine.structures import InstanceData
+
+    cfg = Config.fromfile(VITDET['base'])
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        preprocessor = MODELS.build(cfg.model.data_preprocessor)
+    sample = DetDataSample(gt_instances=InstanceData())
+    image = torch.full((3, *shape), 200, dtype=torch.uint8)
+    inputs = preprocessor(dict(inputs=[image], data_samples=[sample]), training)['inputs']
+    assert inputs.shape == (1, 3, 1024, 1024)
+    assert inputs[..., : shape[0], : shape[1]].abs().min() > 1
+    inputs[..., : shape[0], : shape[1]] = 0
+    assert not inputs.any()
+
+
+@pytest.mark.parametrize('path', [*FULL_SIZE, QUICKSTART], ids=stem)
+@pytest.mark.parametrize('part', ['train', 'test'])
+def test_masks_are_checked_before_they_are_loaded(path, part):
+    pipeline = [step.type for step in Config.fromfile(path)[f'{part}_pipeline']]
+    assert pipeline.index('mmpretrain.CheckMasks') < pipeline.index('LoadAnnotations')
+
+
+def test_quickstart_knows_the_things_of_the_scenes():
+    cfg = Config.fromfile(QUICKSTART)
+    heads = cfg.model.roi_head.bbox_head, cfg.model.roi_head.mask_head
+    assert all(head.num_classes == len(THINGS) for head in heads)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        assert tuple(loader.dataset.metainfo.classes) == THINGS
+
+
+@pytest.fixture(scope='module')
+def scenes(tmp_path_factory):
+    root = tmp_path_factory.mktemp('scenes')
+    write_builtin_scenes(root, {'train': 4, 'val': 2})
+    return root
+
+
+def shrink(cfg, root, side):
+    """Let a config for COCO train on scenes, at another image size."""
+    dataset = cfg.train_dataloader.dataset
+    if dataset.type == 'RepeatDataset':
+        dataset = dataset.dataset
+        cfg.model.data_preprocessor.pad_size_divisor = side
+    dataset.update(
+        data_root=str(root),
+        ann_file='instances_train.json',
+        data_prefix=dict(img='images/train'),
+        metainfo=dict(classes=THINGS),
+    )
+    for step in dataset.pipeline:
+        for name in {'scale', 'crop_size'} & step.keys():
+            step[name] = (side, side)
+    cfg.model.backbone.img_size = side
+    cfg.model.backbone.drop_path_rate = 0.0  # a block that is dropped is not trained
+    cfg.optim_wrapper.dtype = 'float32'  # mmcv's operators for CPUs know no bfloat16
+    cfg.randomness = dict(seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path', FULL_SIZE, ids=stem)
+def test_full_size_model_trains(path, scenes, tmp_path):
+    cfg = Config.fromfile(path)
+    shrink(cfg, scenes, side=288)  # 18x18 patches: four windows, three of them filled up
+    cfg.train_dataloader.batch_size = 1
+    losses = train_one_iteration(cfg, tmp_path)
+    assert {'loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox', 'loss_mask'} <= losses.keys()
+
+
+def quickstart_on(scenes):
+    """Options that point the quickstart to other scenes, and make it short."""
+    return {
+        'train_dataloader.dataset.data_root': str(scenes),
+        'val_dataloader.dataset.data_root': str(scenes),
+        'val_evaluator.ann_file': str(scenes / 'instances_val.json'),
+        'model.backbone.init_cfg': None,
+        'model.test_cfg.rcnn.score_thr': 0.0,  # there is no time to become sure of anything
+        'train_dataloader.batch_size': 2,
+        'train_cfg.max_epochs': 1,
+        'train_cfg.val_interval': 1,
+        'default_hooks.logger.interval': 1,
+    }
+
+
+def test_quickstart_trains_and_is_evaluated(scenes, tmp_path):
+    cfg = Config.fromfile(QUICKSTART)
+    cfg.merge_from_dict(quickstart_on(scenes))
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.update(num_workers=0, persistent_workers=False)
+    cfg.work_dir = str(tmp_path)
+    fit_to_cpu(cfg)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    scalars = runner.message_hub.log_scalars
+    assert len(scalars['train/loss_mask'].data[0]) == 2
+    for task in ('bbox', 'segm'):
+        assert 0 <= scalars[f'val/coco/{task}_mAP_50'].current() <= 1
+
+
+def train(command, tmp_path, options):
+    options = [f'{name}={value}' for name, value in options.items()]
+    environment = {
+        **os.environ,
+        'PYTHON': sys.executable,
+        'OMP_NUM_THREADS': '1',
+        'PORT': str(free_port()),
+    }
+    return subprocess.run(
+        [*command, '--work-dir', tmp_path / 'run', '--cfg-options', *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+
+
+@pytest.mark.slow
+def test_two_cpu_ranks_train_and_evaluate(scenes, tmp_path):
+    process = train(['tools/dist_train.sh', QUICKSTART, '2'], tmp_path, quickstart_on(scenes))
+    assert process.returncode == 0, process.stderr[-2000:]
+    log = next((tmp_path / 'run').glob('*/vis_data/scalars.json')).read_text().splitlines()
+    steps = [json.loads(line) for line in log]
+    assert sum('loss_mask' in step for step in steps) == 1  # 4 images, 2 ranks, batches of 2
+    assert {'coco/bbox_mAP', 'coco/segm_mAP'} <= steps[-1].keys()
+
+
+@pytest.mark.slow
+def test_objects_without_masks_are_one_clear_line(scenes, tmp_path):
+    contents = json.loads((scenes / 'instances_train.json').read_text())
+    for annotation in contents['annotations']:
+        del annotation['segmentation']
+    (tmp_path / 'boxes.json').write_text(json.dumps(contents))
+    options = quickstart_on(scenes)
+    options['train_dataloader.dataset.ann_file'] = str(tmp_path / 'boxes.json')
+    process = train([sys.executable, 'tools/train.py', QUICKSTART], tmp_path, options)
+    assert process.returncode == 1
+    last = process.stderr.splitlines()[-1]
+    assert last.startswith('error: ') and "have no 'segmentation'" in last
+    assert 'Traceback' not in process.stderr
