@@ -1,14 +1,22 @@
 """Learning rate and decay of every parameter, against tables written out."""
 
+import importlib
+from pathlib import Path
+
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
 from torch import nn
 
 import cmae_mm  # noqa: F401
 from cmae_mm.downstream import DownstreamViT, SimpleFeaturePyramid
+from cmae_mm.engine.ranks import fit_to_cpu
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'benchmarks'
 
 OPTIM_WRAPPER = dict(
     type='OptimWrapper',
@@ -117,6 +125,28 @@ def test_any_model_around_a_backbone():
     expected = table(ENCODER, 'backbone.') | table(PYRAMID)
     assert {name: found[name] for name in expected} == expected
     assert all(name in expected or setting[0] == 0.1 for name, setting in found.items())
+
+
+@pytest.mark.parametrize('task, host', [('segmentation', 'mmseg'), ('detection', 'mmdet')])
+def test_hosts_models(task, host):
+    try:
+        importlib.import_module(f'{host}.models')
+    except ImportError as error:
+        pytest.skip(f'{host}: {error}')
+    cfg = Config.fromfile(CONFIGS / task / 'quickstart.py').model
+    cfg.backbone = dict(
+        type='mmpretrain.DownstreamViT', arch=ARCH, img_size=8, patch_size=4, rel_pos=True
+    )
+    fit_to_cpu(Config(dict(model=cfg)))
+    with DefaultScope.overwrite_default_scope(host):
+        model = importlib.import_module(f'{host}.registry').MODELS.build(cfg)
+    found, _ = settings(model)
+    expected = table(ENCODER, 'backbone.')
+    assert {name: found.pop(name) for name in expected} == expected
+    others = dict(model.named_parameters())
+    assert found
+    for name, setting in found.items():
+        assert setting == (0.1, 0.05 if others[name].ndim > 1 else 0)
 
 
 def test_frozen_blocks_have_no_optimiser_state():
