@@ -201,6 +201,14 @@ def test_the_last_k_blocks_are_trained_and_nothing_else_moves(size, k, tmp_path)
     assert trained_in_one_step(cfg, tmp_path) == PARTS[size, k]
 
 
+@pytest.mark.parametrize('size', WIDTHS)
+def test_header_tells_the_field_of_every_k(size):
+    header = (FOLDER / f'vit-{size}-p16_8xb128-amp-partial-coslr-100e_in1k.py').read_text()
+    depth = WIDTHS[size][1]
+    fields = {int(k): int(field) for field, k in re.findall(r'(\d+) for k = (\d+)', header)}
+    assert fields == {k: depth - k for k in {0, 1, 2, 4, 6, 8, 12, depth}}
+
+
 def test_linear_probe_trains_the_linear_layer_alone(tmp_path):
     cfg = tiny(Config.fromfile(FOLDER / 'vit-base-p16_8xb2048-amp-linear-coslr-90e_in1k.py'))
     linear = {'head.layers.head.weight', 'head.layers.head.bias'}
