@@ -1,6 +1,7 @@
 """One checkpoint through classification, segmentation and detection, beside a random start."""
 
 import contextlib
+import copy
 import json
 import os
 import platform
@@ -69,16 +70,15 @@ def run_transfer(tasks: list[Task], checkpoint: str, work_dir: str) -> dict[str,
     out, timed = Path(work_dir), Stopwatch(stages=2 * len(tasks))
     results: dict[str, dict[str, Result]] = {}
     for task in tasks:
-        results[task.name] = {}
-        for start, init in ((RANDOM, None), (PRETRAINED, checkpoint)):
+        trained = {}
+        # the checkpoint first: if it does not fit, that is known at once
+        for start, init in ((PRETRAINED, checkpoint), (RANDOM, None)):
             folder = out / task.name / start.split()[-1]
-            stage = f'{task.name} {start}'
-            result = timed(stage, _train, task, init, folder)
-            results[task.name][start] = result
-            print(
-                '      '
-                + ', '.join(f'{title} {value:.1f} %' for title, value in result.metrics.items())
-            )
+            result = timed(f'{task.name} {start}', _train, task, init, folder)
+            trained[start] = result
+            metrics = (f'{title} {value:.1f} %' for title, value in result.metrics.items())
+            print(f'      {", ".join(metrics)}', flush=True)
+        results[task.name] = {start: trained[start] for start in (RANDOM, PRETRAINED)}
     summary = {
         name: {start: result.metrics for start, result in starts.items()}
         for name, starts in results.items()
@@ -91,7 +91,7 @@ def run_transfer(tasks: list[Task], checkpoint: str, work_dir: str) -> dict[str,
 
 def _train(task: Task, checkpoint: str | None, folder: Path) -> Result:
     """Train, validate and predict; the host's log goes to the folder alone."""
-    cfg = task.config.copy()
+    cfg = copy.deepcopy(task.config)
     cfg.work_dir = str(folder)
     if checkpoint is None:
         cfg.model.backbone.init_cfg = None
