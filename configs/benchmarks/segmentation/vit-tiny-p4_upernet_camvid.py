@@ -81,10 +81,10 @@ optim_wrapper = dict(
     dtype='float32', optimizer=dict(lr=1e-3), paramwise_cfg=dict(layer_decay_rate=0.75)
 )
 auto_scale_lr = dict(base_batch_size=8)
-train_cfg = dict(max_iters=600, val_interval=300)
+train_cfg = dict(max_iters=700, val_interval=350)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-2, by_epoch=False, begin=0, end=60),
-    dict(type='PolyLR', eta_min=0.0, power=1.0, by_epoch=False, begin=60, end=600),
+    dict(type='LinearLR', start_factor=1e-2, by_epoch=False, begin=0, end=70),
+    dict(type='PolyLR', eta_min=0.0, power=1.0, by_epoch=False, begin=70, end=700),
 ]
-default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=300, max_keep_ckpts=2))
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=350, max_keep_ckpts=2))
 randomness = dict(seed=0)
