@@ -189,6 +189,8 @@ def shrink(cfg, root, side):
     for step in dataset.pipeline:
         for name in {'scale', 'crop_size'} & step.keys():
             step[name] = (side, side)
+    for head in (cfg.model.roi_head.bbox_head, cfg.model.roi_head.mask_head):
+        head.num_classes = len(THINGS)
     cfg.model.backbone.img_size = side
     cfg.model.backbone.drop_path_rate = 0.0  # a block that is dropped is not trained
     cfg.optim_wrapper.dtype = 'float32'  # mmcv's operators for CPUs know no bfloat16
@@ -233,6 +235,17 @@ def test_quickstart_trains_and_is_evaluated(scenes, tmp_path):
     assert len(scalars['train/loss_mask'].data[0]) == 2
     for task in ('bbox', 'segm'):
         assert 0 <= scalars[f'val/coco/{task}_mAP_50'].current() <= 1
+
+
+def test_heads_have_as_many_classes_as_the_data(scenes, tmp_path):
+    cfg = Config.fromfile(QUICKSTART)
+    cfg.merge_from_dict(quickstart_on(scenes))
+    cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+    cfg.model.roi_head.mask_head.num_classes = 4
+    cfg.work_dir = str(tmp_path)
+    fit_to_cpu(cfg)
+    with pytest.raises(AssertionError, match=r'`num_classes` \(4\) in FCNMaskHead.*5\)'):
+        Runner.from_cfg(cfg).train()
 
 
 def train(command, tmp_path, options):
