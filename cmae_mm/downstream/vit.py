@@ -36,8 +36,8 @@ class DownstreamViT(VisionTransformer):
             first blocks that are not trained, and with them the embedding (-1 or 0: none).
 
     Raises:
-        ValueError: windows with a class token, which has no place in any of them, or
-            global blocks that don't spread evenly.
+        ValueError: windows with a class token, which has no place in any of them, global
+            blocks that don't spread evenly, or more frozen blocks than there are.
     """
 
     def __init__(
@@ -138,12 +138,16 @@ class DownstreamViT(VisionTransformer):
 
     def train(self, mode: bool = True) -> 'DownstreamViT':
         super().train(mode)
-        if mode:
-            for layer in self.layers[: max(self.frozen_stages, 0)]:
-                layer.eval()
+        if self.frozen_stages > 0:
+            self.drop_after_pos.eval()
+            self.layers[: self.frozen_stages].eval()
         return self
 
     def _freeze_stages(self) -> None:
+        if self.frozen_stages > self.num_layers:
+            raise ValueError(
+                f'frozen_stages={self.frozen_stages}: the encoder has {self.num_layers} blocks'
+            )
         super()._freeze_stages()
         if self.out_type == 'avg_featmap':  # the norm of the average is not pre-trained
             self.ln2.train().requires_grad_(True)

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,7 +100,12 @@ def _train(task: Task, checkpoint: str | None, folder: Path) -> Result:
         cfg.model.backbone.init_cfg.checkpoint = checkpoint
     fit_to_cpu(cfg)
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / 'console.log', 'w') as console, contextlib.redirect_stdout(console):
+    with (
+        open(folder / 'console.log', 'w') as console,
+        contextlib.redirect_stdout(console),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter('ignore')  # of the hosts, on what can't be changed here
         runner = Runner.from_cfg(cfg)
         runner.train()
         examples = predict_examples(runner, _PICTURES)

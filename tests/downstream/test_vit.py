@@ -76,16 +76,21 @@ def test_global_blocks_are_spread_evenly():
     [
         (dict(window_size=4), 'window_size=4 leaves no place for the class token'),
         (dict(window_size=4, with_cls_token=False, global_blocks=3), 'do not spread evenly over 4'),
+        (dict(frozen_stages=5), 'frozen_stages=5: the encoder has 4 blocks'),
     ],
 )
-def test_impossible_windows(options, message):
+def test_impossible_fields(options, message):
     with pytest.raises(ValueError, match=message):
         DownstreamViT(**fields(**options))
 
 
 def test_frozen_blocks_stay_frozen_in_training():
     model = initialised(
-        frozen_stages=4, out_type='avg_featmap', final_norm=False, drop_path_rate=0.5
+        frozen_stages=4,
+        out_type='avg_featmap',
+        final_norm=False,
+        drop_path_rate=0.5,
+        drop_rate=0.5,
     )
     assert model.train() is model
     assert {n for n, p in model.named_parameters() if p.requires_grad} == {'ln2.weight', 'ln2.bias'}
