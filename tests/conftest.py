@@ -1,5 +1,6 @@
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
 
 def pytest_collection_modifyitems(items):
@@ -8,3 +9,10 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if 'gpu' in item.keywords:
             item.add_marker(pytest.mark.skip(reason='needs a CUDA device'))
+
+
+@pytest.fixture(scope='module', autouse=True)
+def default_scope():
+    """Let no module's Runner choose the registries of the next module."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        yield

@@ -89,6 +89,13 @@ def require_batches(runner: Runner) -> None:
 
 
 def _message(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, ValueError) and any(frame.name == '_serialize_data' for frame in frames):
+        # mmengine joins the records of the images: numpy's words of an empty list help nobody
+        return (
+            'a data set has no images: see data_root, data_prefix and ann_file in its '
+            'dataloader, and that classes has names of the annotation file'
+        )
     text = str(error.args[0]) if isinstance(error, KeyError) else str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if lines and lines[0].startswith('Caught '):

@@ -149,7 +149,7 @@ def _under(prefix: str, tensors: dict, expected: Iterable[str], source: str) -> 
     else:
         advice = _likely_prefix(tensors) or 'expected names of mmpretrain or of this package'
     raise ValueError(
-        f'{source} has no tensors named {prefix or "as an encoder"}*, found '
+        f'{source} has no tensors named {f"{prefix}*" if prefix else "as an encoder has"}, found '
         f'{next(iter(tensors))!r} and {len(tensors) - 1} others: {advice}'
     )
 

@@ -15,15 +15,11 @@ from mmengine.runner import Runner
 from cmae_mm.datasets.scenes import THINGS, write_builtin_scenes
 from cmae_mm.engine.ranks import fit_to_cpu
 
+from ..hosts import require_models
 from ..tools.test_train import free_port
 from .training import train_one_iteration
 
-try:
-    import mmdet.models  # noqa: F401
-    from mmdet.registry import MODELS
-except ImportError as error:  # mmdetection, or the operators that it needs
-    pytest.skip(f'no mmdetection: {error}', allow_module_level=True)
-
+MODELS = require_models('mmdet')
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / 'configs' / 'benchmarks' / 'detection'
 QUICKSTART = FOLDER / 'quickstart.py'

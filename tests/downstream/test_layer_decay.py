@@ -1,6 +1,5 @@
 """Learning rate and decay of every parameter, against tables written out."""
 
-import importlib
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,8 @@ from torch import nn
 import cmae_mm  # noqa: F401
 from cmae_mm.downstream import DownstreamViT, SimpleFeaturePyramid
 from cmae_mm.engine.ranks import fit_to_cpu
+
+from ..hosts import require_models
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'benchmarks'
 
@@ -129,17 +130,14 @@ def test_any_model_around_a_backbone():
 
 @pytest.mark.parametrize('task, host', [('segmentation', 'mmseg'), ('detection', 'mmdet')])
 def test_hosts_models(task, host):
-    try:
-        importlib.import_module(f'{host}.models')
-    except ImportError as error:
-        pytest.skip(f'{host}: {error}')
+    models = require_models(host)
     cfg = Config.fromfile(CONFIGS / task / 'quickstart.py').model
     cfg.backbone = dict(
         type='mmpretrain.DownstreamViT', arch=ARCH, img_size=8, patch_size=4, rel_pos=True
     )
     fit_to_cpu(Config(dict(model=cfg)))
     with DefaultScope.overwrite_default_scope(host):
-        model = importlib.import_module(f'{host}.registry').MODELS.build(cfg)
+        model = models.build(cfg)
     found, _ = settings(model)
     expected = table(ENCODER, 'backbone.')
     assert {name: found.pop(name) for name in expected} == expected

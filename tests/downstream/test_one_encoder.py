@@ -1,6 +1,5 @@
 """One checkpoint, the same features in every program that takes it."""
 
-import importlib
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from timm.models.vision_transformer import VisionTransformer as TimmViT
 from cmae_mm.conversion import export_encoder, import_encoder
 from cmae_mm.engine.checkpoint import load_state_dict
 
+from ..hosts import require_models
 from ..models.tiny import ARCH, tiny_model, two_views
 
 ROOT = Path(__file__).parents[2]
@@ -48,19 +48,11 @@ def pretrained(path, final_norm, backbone='mmpretrain.DownstreamViT'):
     return dict(type=backbone, final_norm=final_norm, init_cfg=init_cfg, **ENCODER)
 
 
-def require(host):
-    """Skip the test where the host, or operators it can't do without, are missing."""
-    try:
-        importlib.import_module(f'{host}.models')
-    except ImportError as error:
-        pytest.skip(f'{host}: {error}')
-
-
 def build(host, cfg):
     """The host's model, initialised as its Runner does it."""
-    require(host)
+    models = require_models(host)
     with DefaultScope.overwrite_default_scope(host):
-        model = importlib.import_module(f'{host}.registry').MODELS.build(cfg)
+        model = models.build(cfg)
         model.init_weights()
     return model.eval()
 
@@ -95,7 +87,7 @@ def upernet(path, final_norm):
 
 
 def mask_rcnn(path, final_norm):
-    require('mmdet')  # the config inherits from it
+    require_models('mmdet')  # the config inherits from it
     cfg = Config.fromfile(ROOT / 'configs/benchmarks/detection/quickstart.py').model
     cfg.backbone = pretrained(path, final_norm)
     cfg.neck = dict(type='mmpretrain.SimpleFeaturePyramid', in_channels=WIDTH, out_channels=8)

@@ -1,4 +1,3 @@
-import importlib
 import json
 from pathlib import Path
 
@@ -12,6 +11,8 @@ from cmae_mm.datasets.builtin import write_builtin_images
 from cmae_mm.datasets.scenes import write_builtin_scenes
 from cmae_mm.evaluation.transfer import PRETRAINED, RANDOM, Task, run_transfer
 
+from ..hosts import require_models
+
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'benchmarks'
 METRICS = {
     'classification': {'accuracy/top1': 'accuracy'},
@@ -23,10 +24,7 @@ HOSTS = {'classification': 'mmpretrain', 'segmentation': 'mmseg', 'detection': '
 
 def small_task(name, data):
     """The quickstart's config, after one step on a few pictures."""
-    try:
-        importlib.import_module(f'{HOSTS[name]}.models')
-    except ImportError as error:
-        pytest.skip(f'{HOSTS[name]}: {error}')
+    require_models(HOSTS[name])
     cfg = Config.fromfile(CONFIGS / name / 'quickstart.py')
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1)
     cfg.param_scheduler = None
