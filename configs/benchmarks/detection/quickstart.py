@@ -104,7 +104,7 @@ optim_wrapper = dict(
     dtype='float32', optimizer=dict(lr=1e-3), paramwise_cfg=dict(layer_decay_rate=0.8)
 )
 auto_scale_lr = dict(base_batch_size=4)
-epochs = 6
+epochs = 12
 train_cfg = dict(max_epochs=epochs, val_interval=epochs)
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-2, by_epoch=False, begin=0, end=30),
