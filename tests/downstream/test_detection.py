@@ -2,15 +2,20 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.runner import Runner
+from PIL import Image
+from skimage.draw import polygon2mask
 
 from cmae_mm.datasets.scenes import THINGS, write_builtin_scenes
 from cmae_mm.engine.ranks import fit_to_cpu
@@ -284,3 +289,70 @@ def test_objects_without_masks_are_one_clear_line(scenes, tmp_path):
     last = process.stderr.splitlines()[-1]
     assert last.startswith('error: ') and "have no 'segmentation'" in last
     assert 'Traceback' not in process.stderr
+
+
+# data of one's own, as docs/detection.md says it
+
+OWN_CONFIG, FROM_OBJECTS, BOXES_ALONE = re.findall(
+    r'```python\n(.*?)```', (ROOT / 'docs' / 'detection.md').read_text(), re.DOTALL
+)
+
+
+def own_config(text, folder):
+    """A config of the docs, with an encoder and images that are tiny."""
+    (folder / 'own.py').write_text(text.replace("_base_ = '", f"_base_ = '{ROOT}/"))
+    cfg = Config.fromfile(folder / 'own.py')
+    width = 24
+    cfg.model.backbone.update(
+        arch=dict(embed_dims=width, num_layers=4, num_heads=2, feedforward_channels=width),
+        img_size=128,
+        out_indices=(0, 1, 2, 3),
+        drop_path_rate=0.0,
+    )
+    cfg.model.neck[0].embed_dim = width
+    cfg.model.neck[1].in_channels = [width] * 4
+    for step in cfg.train_dataloader.dataset.pipeline:
+        if 'scale' in step:
+            step.scale = (128, 128)
+    cfg.train_dataloader.batch_size = 2
+    cfg.optim_wrapper.dtype = 'float32'
+    return cfg
+
+
+def test_own_pictures_of_objects_train(scenes, tmp_path, monkeypatch):
+    parts = tmp_path / 'data' / 'parts'
+    (parts / 'objects').mkdir(parents=True)
+    shutil.copytree(scenes / 'images' / 'train', parts / 'train')
+    contents = json.loads((scenes / 'instances_train.json').read_text())
+    for image in contents['images']:
+        objects = np.zeros((image['height'], image['width']), np.uint8)
+        for annotation in contents['annotations']:
+            if annotation['image_id'] == image['id']:
+                polygon = np.reshape(annotation['segmentation'][0], (-1, 2))[:, ::-1]
+                objects[polygon2mask(objects.shape, polygon - 0.5)] = annotation['id']
+        Image.fromarray(objects).save((parts / 'objects' / image['file_name']).with_suffix('.png'))
+    monkeypatch.chdir(tmp_path)
+    exec(FROM_OBJECTS, {})
+    found = json.loads((parts / 'train.json').read_text())
+    for name in ('bbox', 'area'):
+        there, here = ([a[name] for a in c['annotations']] for c in (contents, found))
+        assert there == here
+    losses = train_one_iteration(own_config(OWN_CONFIG, tmp_path), tmp_path / 'run')
+    assert losses['loss_mask'] > 0
+
+
+def test_boxes_alone_train(scenes, tmp_path):
+    contents = json.loads((scenes / 'instances_train.json').read_text())
+    for annotation in contents['annotations']:
+        del annotation['segmentation']
+    (tmp_path / 'boxes.json').write_text(json.dumps(contents))
+    cfg = own_config(BOXES_ALONE, tmp_path)
+    cfg.train_dataloader.dataset.update(
+        data_root=str(scenes),
+        ann_file=str(tmp_path / 'boxes.json'),
+        data_prefix=dict(img='images/train'),
+        metainfo=dict(classes=THINGS),
+    )
+    cfg.model.roi_head.bbox_head.num_classes = len(THINGS)
+    losses = train_one_iteration(cfg, tmp_path / 'run')
+    assert losses['loss_bbox'] > 0 and 'loss_mask' not in losses
