@@ -1,9 +1,8 @@
 """The classification benchmarks: what their configs say, and that they train."""
 
-import os
+import math
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from cmae_mm.datasets.builtin import PICTURES_PER_CLASS, SURFACES
 from cmae_mm.downstream import DownstreamViT
 
 from ..datasets.files import write_images
-from ..tools.test_train import free_port
+from ..tools.process import run_process
 from .training import train_one_iteration
 
 ROOT = Path(__file__).parents[2]
@@ -293,6 +292,24 @@ def test_one_iteration_at_full_width(path, tmp_path):
     assert losses.keys() == {'loss'}
 
 
+def test_data_of_one_s_own_train_as_the_docs_say(tmp_path, monkeypatch):
+    (text,) = re.findall(r'```python\n(.*?)```', DOCS, re.DOTALL)
+    (tmp_path / 'own.py').write_text(text.replace("_base_ = '", f"_base_ = '{ROOT}/"))
+    for split in ('train', 'val'):
+        for name in ('daisy', 'rose', 'tulip'):
+            write_images(tmp_path / 'data' / 'flowers' / split / name, num=2)
+    monkeypatch.chdir(tmp_path)
+    cfg = Config.fromfile('own.py')
+    cfg.model.backbone.update(
+        arch=dict(embed_dims=24, num_layers=2, num_heads=3, feedforward_channels=24),
+        drop_path_rate=0.0,
+    )
+    cfg.model.head.in_channels = 24
+    cfg.train_dataloader.batch_size = 6
+    assert len(DATASETS.build(cfg.val_dataloader.dataset)) == 6
+    assert train_one_iteration(cfg, tmp_path / 'run')['loss'] == pytest.approx(math.log(3), abs=0.1)
+
+
 @pytest.fixture
 def quickstart(tmp_path):
     """Options that make the quickstart tiny: its encoder and data, and a checkpoint of it."""
@@ -362,18 +379,7 @@ def test_quickstart_trains_and_tests_in_two_processes(quickstart, tmp_path):
     options += [f'{key}={value}' for key, value in quickstart.items()]
 
     def launch(tool, *arguments):
-        process = subprocess.run(
-            [f'tools/{tool}', QUICKSTART, *arguments, *options],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            env={
-                **os.environ,
-                'PYTHON': sys.executable,
-                'OMP_NUM_THREADS': '1',
-                'PORT': str(free_port()),
-            },
-        )
+        process = run_process(f'tools/{tool}', QUICKSTART, *arguments, *options)
         assert process.returncode == 0, process.stderr[-2000:]
         assert '2 processes on the CPU, joined by gloo' in process.stdout
         return process.stdout

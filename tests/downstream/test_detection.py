@@ -1,10 +1,8 @@
 """Detection configs: the protocols they state, and training on files as COCO has them."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from cmae_mm.datasets.scenes import THINGS, write_builtin_scenes
 from cmae_mm.engine.ranks import fit_to_cpu
 
 from ..hosts import require_models
-from ..tools.test_train import free_port
+from ..tools.process import run_process
 from .training import train_one_iteration
 
 MODELS = require_models('mmdet')
@@ -251,19 +249,7 @@ def test_heads_have_as_many_classes_as_the_data(scenes, tmp_path):
 
 def train(command, tmp_path, options):
     options = [f'{name}={value}' for name, value in options.items()]
-    environment = {
-        **os.environ,
-        'PYTHON': sys.executable,
-        'OMP_NUM_THREADS': '1',
-        'PORT': str(free_port()),
-    }
-    return subprocess.run(
-        [*command, '--work-dir', tmp_path / 'run', '--cfg-options', *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
+    return run_process(*command, '--work-dir', tmp_path / 'run', '--cfg-options', *options)
 
 
 @pytest.mark.slow

@@ -3,8 +3,6 @@
 import copy
 import functools
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from cmae_mm.datasets.scenes import SCENE_CLASSES, write_builtin_scenes
 from cmae_mm.engine.ranks import fit_to_cpu
 
 from ..hosts import require_models
-from ..tools.test_train import free_port
+from ..tools.process import run_process
 from .training import train_one_iteration
 
 ROOT = Path(__file__).parents[2]
@@ -352,18 +350,7 @@ def test_two_processes_share_the_work(tmp_path):
 
 
 def run_tool(command, tmp_path, *options):
-    return subprocess.run(
-        [*command, '--work-dir', tmp_path / 'run', '--cfg-options', *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={
-            **os.environ,
-            'PYTHON': sys.executable,
-            'OMP_NUM_THREADS': '1',
-            'PORT': str(free_port()),
-        },
-    )
+    return run_process(*command, '--work-dir', tmp_path / 'run', '--cfg-options', *options)
 
 
 def on_data(data_root):

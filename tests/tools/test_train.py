@@ -1,9 +1,6 @@
 """tools/train.py and tools/dist_train.sh on real files, in real processes."""
 
 import json
-import os
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import pytest
 from cmae_mm.engine.checkpoint import load_state_dict
 
 from ..datasets.files import write_images
+from .process import run_process
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/cmae/cmae_vit-tiny-p4_cifar10.py'
@@ -26,29 +24,12 @@ SMALL = [
 ]
 
 
-def free_port():
-    with socket.socket() as any_port:
-        any_port.bind(('127.0.0.1', 0))
-        return any_port.getsockname()[1]
-
-
 def run(command, tmp_path, *options):
     images = tmp_path / 'images'
     if not images.exists():
         write_images(images / 'train', num=8, name='{}/a.jpg')
     command = [*command, '--work-dir', tmp_path / 'run', '--cfg-options', *SMALL]
-    return subprocess.run(
-        [*command, f'train_dataloader.dataset.data_root={images}', *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={
-            **os.environ,
-            'PYTHON': sys.executable,
-            'OMP_NUM_THREADS': '1',
-            'PORT': str(free_port()),
-        },
-    )
+    return run_process(*command, f'train_dataloader.dataset.data_root={images}', *options)
 
 
 def train(tmp_path, *options, arguments=()):

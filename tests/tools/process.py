@@ -1,0 +1,31 @@
+"""Running a tool as a user does."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_process(*command):
+    """Run it from the project's root, one thread a process; returns it with its output."""
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            'PYTHON': sys.executable,
+            'OMP_NUM_THREADS': '1',
+            'PORT': str(free_port()),
+        },
+    )
+
+
+def free_port():
+    with socket.socket() as any_port:
+        any_port.bind(('127.0.0.1', 0))
+        return any_port.getsockname()[1]
