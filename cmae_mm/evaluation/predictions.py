@@ -9,6 +9,7 @@ import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from mmengine.runner import Runner
 
 _COLORS = colormaps['tab20']
@@ -83,6 +84,11 @@ def draw_examples(
                 _draw(axis, answer, truth, classes)
     for axis, name in zip(axes[0], names):
         axis.set_title(name)
+    if truth.labels.ndim == 2:
+        colors = [
+            Patch(color=_COLORS(label % 20), label=name) for label, name in enumerate(classes)
+        ]
+        figure.legend(handles=colors, loc='outside lower center', ncols=5)
     figure.savefig(path, dpi=110)
 
 
