@@ -101,7 +101,10 @@ test_evaluator = val_evaluator
 
 # float32: as fast as bfloat16 at this size, and the same on every CPU
 optim_wrapper = dict(
-    dtype='float32', optimizer=dict(lr=1e-3), paramwise_cfg=dict(layer_decay_rate=0.8)
+    dtype='float32',
+    optimizer=dict(lr=1e-3),
+    # none: with 0.8 the checkpoint ends several points lower
+    paramwise_cfg=dict(layer_decay_rate=1.0),
 )
 auto_scale_lr = dict(base_batch_size=4)
 epochs = 12
