@@ -75,12 +75,12 @@ class RelativeAttention(BaseModule):
         q = torch.cat((q * self.head_dims**-0.5, F.pad(positions, (0, 0, extra, 0))), dim=-1)
         one_hot = torch.cat(
             (
-                torch.eye(rows, dtype=k.dtype, device=k.device).repeat_interleave(columns, 0),
-                torch.eye(columns, dtype=k.dtype, device=k.device).repeat(rows, 1),
+                torch.eye(rows, device=k.device).repeat_interleave(columns, 0),
+                torch.eye(columns, device=k.device).repeat(rows, 1),
             ),
             dim=-1,
         )
-        one_hot = F.pad(one_hot, (0, 0, extra, 0)).expand(*k.shape[:3], -1)
+        one_hot = F.pad(one_hot.to(k.dtype), (0, 0, extra, 0)).expand(*k.shape[:3], -1)
         k = torch.cat((k, one_hot), dim=-1)
         return F.pad(q, (0, padding)), F.pad(k, (0, padding))
 

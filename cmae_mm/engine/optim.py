@@ -14,7 +14,7 @@ from mmengine.runner.amp import autocast
 from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 from torch import nn
 
-from ..compat import quiet_log
+from ..compat import quiet_log, within
 
 # the name until torch 2.3, and deprecated since
 GradScaler = getattr(torch.amp, 'GradScaler', torch.cuda.amp.GradScaler)
@@ -47,6 +47,10 @@ class PrecisionOptimWrapper(AmpOptimWrapper):
         self.cast_dtype = None if dtype == 'float32' else torch.bfloat16
         self.loss_scaler = GradScaler(enabled=False)
         self._scale_update_param = None
+        if self.cast_dtype and not torch.cuda.is_available() and within(torch.__version__, '<2.2'):
+            # Its fused attention on CPUs writes beyond its memory in the backward pass in
+            # bfloat16, of 17 tokens for one (github.com/pytorch/pytorch/issues/132871).
+            torch.backends.cuda.enable_flash_sdp(False)  # CPUs heed it, too
 
     @contextlib.contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:

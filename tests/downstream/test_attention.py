@@ -52,6 +52,15 @@ def test_equals_the_naive_loop_with_its_gradients(grid, extra):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
 
+def test_runs_in_bfloat16():
+    module = attention((2, 3))
+    x = torch.randn(2, 7, 24)
+    with torch.autocast('cpu', torch.bfloat16):
+        found = module(x, (2, 3))
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), module(x, (2, 3)), atol=0.05, rtol=0.05)
+
+
 def test_starts_as_attention_without_positions():
     module, x = attention((3, 4), zero=True), torch.randn(2, 13, 24)
     plain = MultiheadAttention(24, 2)

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
@@ -81,3 +84,25 @@ def test_float32_does_not_cast():
 def test_unknown_precision_is_an_error():
     with pytest.raises(ValueError, match="dtype='int8'"):
         wrapper(nn.Linear(2, 2), dtype='int8')
+
+
+MANY_BACKWARD_PASSES = """
+import torch
+from mmpretrain.models.utils import MultiheadAttention
+from cmae_mm.engine.optim import PrecisionOptimWrapper
+
+model = MultiheadAttention(768, 12)
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+wrapper = PrecisionOptimWrapper(dtype='bfloat16', optimizer=optimizer)
+for _ in range(20):
+    with wrapper.optim_context(model):
+        loss = model(torch.randn(2, 17, 768)).float().square().mean()
+    wrapper.update_params(loss)
+"""
+
+
+def test_attention_in_bfloat16_leaves_memory_in_order():
+    # a process of its own: torch 2.1's fused attention may end it
+    command = [sys.executable, '-c', MANY_BACKWARD_PASSES]
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr[-1000:]
