@@ -307,8 +307,8 @@ def camvid(data_root, work_dir):
             'work_dir': str(work_dir),
             'model.backbone.init_cfg': None,
             **{f'{name}_dataloader.dataset.data_root': str(data_root) for name in ('train', 'val')},
-            'train_cfg.max_iters': 20,
-            'train_cfg.val_interval': 20,
+            'train_cfg.max_iters': 40,
+            'train_cfg.val_interval': 40,
             'optim_wrapper.optimizer.lr': 1e-2,  # a small task
             'model.backbone.drop_path_rate': 0.0,
         }
