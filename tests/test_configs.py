@@ -60,7 +60,6 @@ MODEL_FILES = sorted((ROOT / 'configs' / '_base_' / 'models').glob('*.py'))
 
 @pytest.mark.parametrize('path', MODEL_FILES, ids=lambda path: path.stem)
 def test_model_builds(path):
-    init_default_scope('mmpretrain')
     with torch.device('meta'):
         model = MODELS.build(Config.fromfile(path).model)
     grid = model.backbone.patch_resolution

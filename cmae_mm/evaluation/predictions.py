@@ -84,11 +84,9 @@ def draw_examples(
                 _draw(axis, answer, truth, classes)
     for axis, name in zip(axes[0], names):
         axis.set_title(name)
-    if truth.labels.ndim == 2:
-        colors = [
-            Patch(color=_COLORS(label % 20), label=name) for label, name in enumerate(classes)
-        ]
-        figure.legend(handles=colors, loc='outside lower center', ncols=5)
+    if rows[0][0].truth.labels.ndim == 2:  # of pixels, where there is no room for names
+        patches = [Patch(color=_color(label), label=name) for label, name in enumerate(classes)]
+        figure.legend(handles=patches, loc='outside lower center', ncols=5)
     figure.savefig(path, dpi=110)
 
 
@@ -116,10 +114,14 @@ def _draw(axis: Axes, answer: Answer, truth: Answer, classes: Sequence[str]) -> 
     if answer.boxes is not None:
         _draw_objects(axis, answer, classes)
     elif answer.labels.ndim:
-        _show(axis, _COLORS(answer.labels % 20), alpha=0.7)
+        _show(axis, _color(answer.labels), alpha=0.7)
     else:
         right = answer.labels == truth.labels
         axis.set_xlabel(classes[int(answer.labels)], color='green' if right else 'red')
+
+
+def _color(labels: np.ndarray | int) -> np.ndarray:
+    return np.array(_COLORS(labels % 20))  # RGBA
 
 
 def _show(axis: Axes, pixels: np.ndarray, **kwargs) -> None:
@@ -129,7 +131,7 @@ def _show(axis: Axes, pixels: np.ndarray, **kwargs) -> None:
 
 def _draw_objects(axis: Axes, answer: Answer, classes: Sequence[str]) -> None:
     for label, box, mask in zip(answer.labels, answer.boxes, answer.masks):
-        color = np.array(_COLORS(int(label) % 20))
+        color = _color(label)
         _show(axis, mask[..., None] * [*color[:3], 0.5])
         left, top, right, bottom = box
         axis.plot(

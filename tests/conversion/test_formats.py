@@ -1,4 +1,3 @@
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from cmae_mm.conversion import FORMATS, convert_file, export_encoder, import_enc
 from cmae_mm.engine.checkpoint import load_state_dict
 
 from ..models.tiny import ARCH, tiny_model
+from ..tools.process import run_process
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'convert_checkpoint.py'
 WIDTH, DEPTH, HEADS = ARCH['embed_dims'], ARCH['num_layers'], ARCH['num_heads']
 
 
@@ -378,9 +377,7 @@ def test_mmpretrain_starts_from_the_file(tmp_path, to, fields):
 
 
 def run_tool(*arguments):
-    return subprocess.run(
-        [sys.executable, TOOL, *map(str, arguments)], capture_output=True, text=True
-    )
+    return run_process(sys.executable, 'tools/convert_checkpoint.py', *arguments)
 
 
 def test_tool_says_in_one_line_what_it_wrote(tmp_path):

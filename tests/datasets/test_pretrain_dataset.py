@@ -2,18 +2,12 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import default_collate
-from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader
 
 from cmae_mm.datasets import PretrainDataset, SeededSampler
 from cmae_mm.datasets.pretrain_dataset import SampleIndex, numpy_seed
 
 from .files import PIPELINE, write_images
-
-
-@pytest.fixture(autouse=True)
-def _scope():
-    init_default_scope('mmpretrain')
 
 
 def dataset(root, **overrides):

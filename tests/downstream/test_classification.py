@@ -18,6 +18,7 @@ from cmae_mm.downstream import DownstreamViT
 
 from ..datasets.files import write_images
 from ..tools.process import run_process
+from .docs import python_blocks, read_config
 from .training import train_one_iteration
 
 ROOT = Path(__file__).parents[2]
@@ -273,7 +274,6 @@ def test_few_labels_come_from_the_list_that_the_documented_command_makes(percent
     subprocess.run(['bash', '-euo', 'pipefail', '-c', command], cwd=tmp_path, check=True)
 
     path = next(FOLDER.glob(f'vit-base*_in1k-{percent}pct.py'))
-    init_default_scope('mmpretrain')
     cfg = Config.fromfile(path).train_dataloader.dataset
     cfg.data_root = str(tmp_path / cfg.data_root)
     dataset = DATASETS.build(cfg)
@@ -293,13 +293,12 @@ def test_one_iteration_at_full_width(path, tmp_path):
 
 
 def test_data_of_one_s_own_train_as_the_docs_say(tmp_path, monkeypatch):
-    (text,) = re.findall(r'```python\n(.*?)```', DOCS, re.DOTALL)
-    (tmp_path / 'own.py').write_text(text.replace("_base_ = '", f"_base_ = '{ROOT}/"))
     for split in ('train', 'val'):
         for name in ('daisy', 'rose', 'tulip'):
             write_images(tmp_path / 'data' / 'flowers' / split / name, num=2)
     monkeypatch.chdir(tmp_path)
-    cfg = Config.fromfile('own.py')
+    (text,) = python_blocks('classification.md')
+    cfg = read_config(text, tmp_path)
     cfg.model.backbone.update(
         arch=dict(embed_dims=24, num_layers=2, num_heads=3, feedforward_channels=24),
         drop_path_rate=0.0,

@@ -1,7 +1,6 @@
 """Detection configs: the protocols they state, and training on files as COCO has them."""
 
 import json
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from cmae_mm.engine.ranks import fit_to_cpu
 
 from ..hosts import require_models
 from ..tools.process import run_process
+from .docs import python_blocks, read_config
 from .training import train_one_iteration
 
 MODELS = require_models('mmdet')
@@ -279,15 +279,12 @@ def test_objects_without_masks_are_one_clear_line(scenes, tmp_path):
 
 # data of one's own, as docs/detection.md says it
 
-OWN_CONFIG, FROM_OBJECTS, BOXES_ALONE = re.findall(
-    r'```python\n(.*?)```', (ROOT / 'docs' / 'detection.md').read_text(), re.DOTALL
-)
+OWN_CONFIG, FROM_OBJECTS, BOXES_ALONE = python_blocks('detection.md')
 
 
 def own_config(text, folder):
     """A config of the docs, with an encoder and images that are tiny."""
-    (folder / 'own.py').write_text(text.replace("_base_ = '", f"_base_ = '{ROOT}/"))
-    cfg = Config.fromfile(folder / 'own.py')
+    cfg = read_config(text, folder)
     width = 24
     cfg.model.backbone.update(
         arch=dict(embed_dims=width, num_layers=4, num_heads=2, feedforward_channels=width),

@@ -1,13 +1,12 @@
-import subprocess
 import sys
 
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import init_default_scope
 from torch import nn
 
 from ..models.tiny import tiny_model, two_views
+from ..tools.process import run_process
 
 PARAMWISE = dict(
     norm_decay_mult=0.0,
@@ -17,7 +16,6 @@ PARAMWISE = dict(
 
 
 def wrapper(model, **overrides):
-    init_default_scope('mmpretrain')
     return build_optim_wrapper(
         model,
         dict(
@@ -103,6 +101,5 @@ for _ in range(20):
 
 def test_attention_in_bfloat16_leaves_memory_in_order():
     # a process of its own: torch 2.1's fused attention may end it
-    command = [sys.executable, '-c', MANY_BACKWARD_PASSES]
-    process = subprocess.run(command, capture_output=True, text=True)
+    process = run_process(sys.executable, '-c', MANY_BACKWARD_PASSES)
     assert process.returncode == 0, process.stderr[-1000:]

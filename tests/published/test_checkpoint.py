@@ -1,6 +1,4 @@
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,8 +7,8 @@ from mmpretrain.models import VisionTransformer
 from cmae_mm.published.checkpoint import convert
 
 from ..models.tiny import ARCH, tiny_model
+from ..tools.process import run_process
 
-ROOT = Path(__file__).parents[2]
 MEAN = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1)
 STD = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
 
@@ -84,10 +82,6 @@ def test_tool_folds_channels_before_it_exports(tmp_path):
 
 def run_tool(tensors, folder, *options):
     torch.save(dict(state_dict=tensors, author='CMAE'), folder / 'released.pth')
-    tool = ROOT / 'tools/convert_checkpoint.py'
+    tool = 'tools/convert_checkpoint.py'
     files = (folder / 'released.pth', folder / 'out.pth')
-    return subprocess.run(
-        [sys.executable, tool, *files, '--from', 'published', *options],
-        capture_output=True,
-        text=True,
-    )
+    return run_process(sys.executable, tool, *files, '--from', 'published', *options)

@@ -2,9 +2,7 @@
 
 import copy
 import functools
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,7 +12,8 @@ from cmae_mm.engine.ranks import run_ranks
 from cmae_mm.published import model_config
 from cmae_mm.published.parity import check_parity, training_step
 
-ROOT = Path(__file__).parents[2]
+from ..tools.process import run_process
+
 ARCH = dict(embed_dims=24, num_layers=1, num_heads=2, feedforward_channels=24)
 DECODER = dict(
     type='MAEPretrainDecoder',
@@ -131,10 +130,6 @@ def test_exit_status_of_the_tool(tmp_path):
         ('bad', 1, '8 of 9 within'),
         ('text', 1, 'error: '),
     ):
-        process = subprocess.run(
-            [sys.executable, ROOT / 'tools/check_parity.py', tmp_path / f'{name}.pt'],
-            capture_output=True,
-            text=True,
-        )
+        process = run_process(sys.executable, 'tools/check_parity.py', tmp_path / f'{name}.pt')
         assert process.returncode == status, process.stderr
         assert expected in process.stdout + process.stderr
