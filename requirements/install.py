@@ -60,6 +60,24 @@ ENVIRONMENTS = {
     ),
 }
 
+# What mmcv compiles its operators for: the kinds of GPU that torch sees, or those of
+# TORCH_CUDA_ARCH_LIST, if there is a CUDA toolkit.
+CPU_BESIDE_A_GPU = 'cpu-beside-a-gpu'
+LOOK_AT_TORCH = """
+import os, re, torch
+from torch.utils.cpp_extension import CUDA_HOME
+gpus = [torch.cuda.get_device_capability(n) for n in range(torch.cuda.device_count())]
+kinds = os.environ.get('TORCH_CUDA_ARCH_LIST') or ' '.join('%d.%d' % gpu for gpu in sorted(set(gpus)))
+cuda = '-'.join(['cuda' + str(torch.version.cuda), *re.split('[ ;]+', kinds)])
+print(torch.__version__, 'cpu' if not gpus else cuda if CUDA_HOME else 'cpu-beside-a-gpu')
+"""
+CHECK_CUDA_OPS = """
+from mmcv.ops import get_compiling_cuda_version
+version = get_compiling_cuda_version()
+assert version != 'not available', 'the operators are for the CPU alone'
+print(version)
+"""
+
 # Measured; it compiles about as many files at once as there are cores.
 OPS_CORE_MINUTES = 18
 
@@ -204,6 +222,17 @@ def requirement_lines(name):
     return [line for line in lines if line]
 
 
+def wheel_cache():
+    """Returns the user's folder for compiled operators."""
+    cache = os.environ.get('XDG_CACHE_HOME')
+    try:
+        return (Path(cache) if cache else Path.home() / '.cache') / 'cmae_mm'
+    except RuntimeError:
+        raise InstallError(
+            'this user has no home folder to keep compiled operators in: set HOME or XDG_CACHE_HOME'
+        ) from None
+
+
 class Installer:
     """Brings one environment to the state that the requirement files ask for."""
 
@@ -221,9 +250,13 @@ class Installer:
         if self.read_stamp().get('recipe') != self.recipe():
             self.create()
             self.write_stamp(ops=False)
-        if ops and not self.read_stamp()['ops']:
-            self.add_ops()
-            self.write_stamp(ops=True)
+        compiled_for = self.read_stamp()['ops']
+        # Beside a GPU, a CUDA toolkit may have come since.
+        if ops and compiled_for in (False, CPU_BESIDE_A_GPU):
+            torch, device = self.look_at_torch()
+            if device != compiled_for:
+                self.add_ops(torch, device)
+                self.write_stamp(ops=device)
 
     def recipe(self):
         """Returns all that asks for a new environment when it changes (a moved one breaks, too)."""
@@ -267,27 +300,31 @@ class Installer:
             self.pip('installing this project', 'install', *options)
             self.check_import('torchvision, mmpretrain.models')
 
-    def add_ops(self):
+    def look_at_torch(self):
+        """Returns torch's version and what mmcv's operators are to be compiled for."""
+        command = [str(self.python), '-c', LOOK_AT_TORCH]
+        torch, device = self.run('looking at torch', command).split()
+        if device == CPU_BESIDE_A_GPU:
+            say(
+                '\nWARNING: there is a GPU, but no CUDA toolkit (nvcc) to compile for it: '
+                "mmcv's operators will run on the CPU alone, and detection on the GPU will stop in "
+                'its first iteration (nms).\nInstall the toolkit of the CUDA version of torch %s, '
+                'set CUDA_HOME to its folder and call again.\n' % torch
+            )
+        return torch, device
+
+    def add_ops(self, torch, device):
         """Installs mmcv with compiled operators, from the wheel of an earlier call if it works."""
-        wheels = self.ops_folder()
+        folder = 'mmcv-ops-torch%s-%s' % (torch, device.replace(CPU_BESIDE_A_GPU, 'cpu'))
+        wheels = wheel_cache() / folder
         kept = self.find_wheel(wheels)
         if kept:
             try:
-                return self.install_ops(kept)
+                return self.install_ops(kept, device)
             except InstallError as error:
                 say('%s\nThe kept wheel does not work; compiling anew' % error)
         self.build_ops(wheels)
-        self.install_ops(self.find_wheel(wheels))
-
-    def ops_folder(self):
-        """Returns the user's folder for wheels that go with the environment's torch."""
-        question = (
-            'import torch; from torch.utils.cpp_extension import CUDA_HOME;'
-            "print(torch.__version__, 'cuda' if CUDA_HOME and torch.cuda.is_available() else 'cpu')"
-        )
-        torch, device = self.run('looking at torch', [str(self.python), '-c', question]).split()
-        cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
-        return cache / 'cmae_mm' / ('mmcv-ops-torch%s-%s' % (torch, device))
+        self.install_ops(self.find_wheel(wheels), device)
 
     def find_wheel(self, folder):
         """Returns the wheel of the required mmcv for this Python in a folder, or None."""
@@ -317,12 +354,15 @@ class Installer:
             wheel = self.find_wheel(Path(built))
             wheel.replace(wheels / wheel.name)
 
-    def install_ops(self, wheel):
+    def install_ops(self, wheel, device):
         """Replaces mmcv by the wheel's and checks its operators."""
         if self.stamp.exists():
             self.stamp.unlink()
         self.install_mmcv('installing mmcv with operators', [str(wheel)])
         self.check_import('mmcv.ops')
+        if device.startswith('cuda'):
+            command = [str(self.python), '-c', CHECK_CUDA_OPS]
+            self.run('checking that it was compiled for the GPU', command)
 
     def install_mmcv(self, what, packages):
         """Installs mmcv whether or not there is one of the same version."""
@@ -337,7 +377,9 @@ class Installer:
         # Gigabytes pass through pip's temporary folder, and /tmp is small on some machines.
         with tempfile.TemporaryDirectory(dir=str(self.folder)) as temporary:
             command = [str(self.python), '-m', 'pip', '--disable-pip-version-check', '--no-input']
-            self.run(what, command + list(arguments), TMPDIR=temporary, **variables)
+            # PIP_USER, of the environment or of pip's configuration, is for no environment.
+            variables.update(TMPDIR=temporary, PIP_USER='0')
+            self.run(what, command + list(arguments), **variables)
 
     def run(self, what, command, **variables):
         """Runs a command, its output in the log; raises InstallError or returns the last line."""

@@ -88,6 +88,7 @@ CREATE = [
 COMPILE = ["compiling mmcv's operators"]
 ADD_OPS = ['installing mmcv with operators', 'checking that it imports']
 LOOK = ['looking at torch']
+CHECK_CUDA = ['checking that it was compiled for the GPU']
 
 
 def test_second_call_does_nothing(machine):
@@ -158,10 +159,67 @@ def test_next_checkout_takes_the_kept_wheel_unless_torch_differs(machine, tmp_pa
     machine.make('default', '--ops')
     machine.checkout(tmp_path / 'second')
     assert machine.make('default', '--ops') == (0, CREATE + LOOK + ADD_OPS)
-    for number, torch in enumerate(['2.9.1+cu128 cpu', '2.10.0+cu128 cuda']):
+    for number, (torch, check) in enumerate(
+        [
+            ('2.9.1+cu128 cpu', []),
+            ('2.10.0+cu128 cuda12.8-8.0', CHECK_CUDA),
+            ('2.10.0+cu128 cuda12.8-9.0', CHECK_CUDA),
+        ]
+    ):
         machine.torch = torch
         machine.checkout(tmp_path / f'other{number}')
-        assert machine.make('default', '--ops') == (0, CREATE + LOOK + COMPILE + ADD_OPS)
+        assert machine.make('default', '--ops') == (0, CREATE + LOOK + COMPILE + ADD_OPS + check)
+
+
+def test_a_gpu_without_a_toolkit_is_warned_of_until_there_is_one(machine, capsys):
+    machine.torch = '2.10.0+cu128 cpu-beside-a-gpu'
+    assert machine.make('default', '--ops') == (0, CREATE + LOOK + COMPILE + ADD_OPS)
+    assert 'WARNING: there is a GPU, but no CUDA toolkit (nvcc)' in capsys.readouterr().out
+    assert machine.make('default', '--ops') == (0, LOOK)
+    assert 'on the GPU will stop in its first iteration (nms)' in capsys.readouterr().out
+    machine.torch = '2.10.0+cu128 cuda12.8-9.0'
+    assert machine.make('default', '--ops') == (0, LOOK + COMPILE + ADD_OPS + CHECK_CUDA)
+    assert machine.make('default', '--ops') == (0, [])
+
+
+def test_what_operators_are_for_is_asked_of_torch(install, monkeypatch):
+    def answer(gpus, toolkit, architectures=''):
+        monkeypatch.setattr(torch.cuda, 'device_count', lambda: len(gpus))
+        monkeypatch.setattr(torch.cuda, 'get_device_capability', gpus.__getitem__)
+        monkeypatch.setattr(torch.utils.cpp_extension, 'CUDA_HOME', toolkit)
+        monkeypatch.setattr(torch.version, 'cuda', '12.8')
+        monkeypatch.setenv('TORCH_CUDA_ARCH_LIST', architectures)
+        printed = []
+        exec(install.LOOK_AT_TORCH, {'print': lambda *words: printed.append(words)})
+        ((version, device),) = printed
+        assert version == torch.__version__
+        return device
+
+    import torch
+    import torch.utils.cpp_extension
+
+    assert answer([], '/usr/local/cuda') == 'cpu'
+    assert answer([(9, 0)], None) == 'cpu-beside-a-gpu' == install.CPU_BESIDE_A_GPU
+    assert answer([(9, 0), (8, 0), (9, 0)], '/usr/local/cuda') == 'cuda12.8-8.0-9.0'
+    assert answer([(9, 0)], '/usr/local/cuda', '8.0;8.6 9.0+PTX') == 'cuda12.8-8.0-8.6-9.0+PTX'
+
+
+def test_no_home_folder_is_told(machine, capsys, monkeypatch):
+    def no_home():
+        raise RuntimeError('Could not determine home directory.')
+
+    monkeypatch.delenv('XDG_CACHE_HOME')
+    monkeypatch.setattr(Path, 'home', no_home)
+    assert machine.make('default', '--ops') == (1, CREATE + LOOK)
+    assert 'no home folder' in error_line(capsys)
+
+
+def test_pip_installs_into_the_environment_whatever_its_configuration_says(installer, monkeypatch):
+    monkeypatch.setenv('PIP_USER', '1')
+    ran = []
+    monkeypatch.setattr(installer, 'run', lambda *_, **variables: ran.append(variables))
+    installer.pip('installing', 'install', 'x')
+    assert ran[0]['PIP_USER'] == '0'
 
 
 def test_kept_wheel_that_does_not_work_is_compiled_anew(machine, tmp_path):

@@ -13,6 +13,17 @@ processes=$2
 shift 2
 
 NNODES=${NNODES:-1}
+if ! [[ $NNODES =~ ^[1-9][0-9]*$ ]]; then
+    echo "error: NNODES='$NNODES' is not a number of nodes: mmengine's runs keep the nodes that they start with" >&2
+    exit 2
+fi
+if [ "$NNODES" -gt 1 ] && { [ -z "${NODE_RANK:-}" ] || [ -z "${MASTER_ADDR:-}" ]; }; then
+    cat >&2 <<MESSAGE
+error: NNODES=$NNODES, but NODE_RANK='${NODE_RANK:-}' MASTER_ADDR='${MASTER_ADDR:-}': set both, on each node
+  NNODES=$NNODES NODE_RANK=<0 to $((NNODES - 1))> MASTER_ADDR=<address of node 0> tools/dist_${tool%.py}.sh ...
+MESSAGE
+    exit 2
+fi
 NODE_RANK=${NODE_RANK:-0}
 PORT=${PORT:-29500}
 MASTER_ADDR=${MASTER_ADDR:-127.0.0.1}
@@ -26,7 +37,7 @@ if [ -z "${PYTHON:-}" ]; then
 fi
 
 if ! [[ $processes =~ ^[1-9][0-9]*$ ]]; then
-    echo "error: '$processes' is no number of processes; usage: $(basename "$tool" .py) CONFIG ... PROCESSES" >&2
+    echo "error: '$processes' is not a valid process count; usage: $(basename "$tool" .py) CONFIG ... PROCESSES" >&2
     exit 2
 fi
 

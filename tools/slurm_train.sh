@@ -2,7 +2,8 @@
 # Train under Slurm:
 #   [GPUS=8] [GPUS_PER_NODE=8] [CPUS_PER_TASK=9] [SRUN_ARGS=...] \
 #       tools/slurm_train.sh PARTITION JOB_NAME CONFIG [WORK_DIR [arguments of tools/train.py]]
-# GPUS is the number on all nodes together: 32 for configs named 32xb128.
+# GPUS is the number on all nodes together: 32 for configs named 32xb128. GRES= (nothing) asks
+# Slurm for none: GPUS processes on CPUs, joined by gloo.
 set -euo pipefail
 [ $# -ge 3 ] || { echo "usage: $0 PARTITION JOB_NAME CONFIG [WORK_DIR [arguments of train.py]]" >&2; exit 2; }
 partition=$1
@@ -13,11 +14,12 @@ shift $(($# < 4 ? $# : 4))
 
 GPUS=${GPUS:-8}
 GPUS_PER_NODE=${GPUS_PER_NODE:-$((GPUS < 8 ? GPUS : 8))}
+gres=${GRES-gpu:$GPUS_PER_NODE}
 read -ra srun_args <<<"${SRUN_ARGS:-}"
 
 exec srun -p "$partition" \
     --job-name="$job_name" \
-    --gres=gpu:"$GPUS_PER_NODE" \
+    ${gres:+--gres="$gres"} \
     --ntasks="$GPUS" \
     --ntasks-per-node="$GPUS_PER_NODE" \
     --cpus-per-task="${CPUS_PER_TASK:-9}" \

@@ -1,14 +1,18 @@
 """Images to pre-train on: any folder, no labels needed."""
 
 import contextlib
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from mmengine.dataset import DefaultSampler
+from mmengine.logging import print_log
 from mmengine.registry import DATA_SAMPLERS
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
+
+from .folder import IMAGE_SUFFIXES, find_images
 
 
 @DATASETS.register_module()
@@ -22,6 +26,8 @@ class PretrainDataset(CustomDataset):
     Args:
         data_root: folder, looked through with all its sub-folders.
         data_prefix: sub-folder of ``data_root`` to take.
+        extensions: suffixes of the image files; by default of all that the decoder reads.
+            The log says what was passed over.
         max_refetch: unreadable images in a row after which the run stops.
         **kwargs: of mmpretrain's CustomDataset.
 
@@ -34,6 +40,7 @@ class PretrainDataset(CustomDataset):
         self,
         data_root: str,
         data_prefix: str = '',
+        extensions: Sequence[str] = IMAGE_SUFFIXES,
         max_refetch: int = 100,
         lazy_init: bool = False,
         **kwargs,
@@ -42,6 +49,7 @@ class PretrainDataset(CustomDataset):
             data_root=data_root,
             data_prefix=data_prefix,
             with_label=False,
+            extensions=extensions,
             max_refetch=max_refetch,
             lazy_init=True,
             **kwargs,
@@ -56,13 +64,21 @@ class PretrainDataset(CustomDataset):
                 f'no image folder {self.img_prefix!r}: put images there, link it '
                 '(ln -s /where/they/are), or set data_root of the dataset'
             )
-        try:
-            return super().load_data_list()
-        except RuntimeError:
+        return super().load_data_list()
+
+    def _find_samples(self) -> list[str]:
+        if '://' in self.img_prefix:
+            return super()._find_samples()
+        images, passed_over = find_images(self.img_prefix, self.extensions)
+        counts = ', '.join(f'{count} {kind}' for kind, count in passed_over.most_common())
+        if not images:
             raise FileNotFoundError(
                 f'no image in {self.img_prefix!r}: expected files that end in '
-                f'{", ".join(sorted(self.extensions))}'
-            ) from None
+                f'{", ".join(sorted(self.extensions))}; found {counts or "none"}'
+            )
+        if counts:
+            print_log(f'passed over in {self.img_prefix!r}: {counts}', 'current', logging.WARNING)
+        return images
 
     def __getitem__(self, index: int) -> dict:
         """

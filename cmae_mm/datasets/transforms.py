@@ -17,6 +17,8 @@ from torch.utils.data import default_collate
 
 from cmae_mm.models.views import make_views
 
+from .decode import MAX_PIXELS, decode
+
 
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
@@ -32,6 +34,8 @@ class LoadImage(BaseTransform):
         color_type: 'color' (RGB), 'grayscale' (one channel) or 'unchanged'
             (the file's own channels, in its order; 3 are taken for colour).
         backend_args: of ``mmengine.fileio.get``.
+        max_pixels: larger images (height x width) are reported and skipped: a damaged or
+            malicious header may claim any size, and memory for it is taken at once.
     """
 
     _FLAGS = {
@@ -40,39 +44,28 @@ class LoadImage(BaseTransform):
         'unchanged': cv2.IMREAD_UNCHANGED,
     }
 
-    def __init__(self, color_type: str = 'color', backend_args: dict | None = None) -> None:
+    def __init__(
+        self,
+        color_type: str = 'color',
+        backend_args: dict | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
         if color_type not in self._FLAGS:
             raise ValueError(f'color_type={color_type!r}: choose from {", ".join(self._FLAGS)}')
         self.flag = self._FLAGS[color_type]
         self.backend_args = backend_args
+        self.max_pixels = max_pixels
 
     def transform(self, results: dict) -> dict | None:
         try:
             content = fileio.get(results['img_path'], backend_args=self.backend_args)
-            image = decode(content, self.flag)
+            image = decode(content, self.flag, self.max_pixels)
         except (OSError, ValueError, cv2.error) as error:
             print_log(f'skipped {results["img_path"]}: {error}', 'current', logging.WARNING)
             return None
         results['img'] = image
         results['img_shape'] = image.shape[:2]
         return results
-
-
-def decode(content: bytes, flag: int = cv2.IMREAD_COLOR) -> np.ndarray:
-    """Decode an image file to uint8 (H, W, C); three channels come as RGB.
-
-    Raises:
-        ValueError: the bytes are no image, or one of another depth than 8 bit.
-    """
-    buffer = np.frombuffer(content, np.uint8)
-    image = cv2.imdecode(buffer, flag) if len(buffer) else None
-    if image is None:
-        raise ValueError(f'not an image that can be decoded ({len(content)} bytes)')
-    if image.dtype != np.uint8:
-        raise ValueError(f'an image of {image.dtype}, expected 8 bits a channel')
-    if image.ndim == 2:
-        return image[:, :, None]
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.shape[2] == 3 else image
 
 
 @TRANSFORMS.register_module()

@@ -26,7 +26,7 @@ class SimpleFeaturePyramid(BaseModule):
         self.scales = nn.ModuleList(
             [
                 nn.Sequential(
-                    _double(in_channels, half), LayerNorm2d(half), nn.GELU(), _double(half, quarter)
+                    _double(in_channels, half), _norm(half), nn.GELU(), _double(half, quarter)
                 ),
                 _double(in_channels, half),
                 nn.Identity(),
@@ -36,9 +36,9 @@ class SimpleFeaturePyramid(BaseModule):
         self.outputs = nn.ModuleList(
             nn.Sequential(
                 nn.Conv2d(channels, out_channels, 1, bias=False),
-                LayerNorm2d(out_channels),
+                _norm(out_channels),
                 nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
-                LayerNorm2d(out_channels),
+                _norm(out_channels),
             )
             for channels in (quarter, half, in_channels, in_channels)
         )
@@ -54,6 +54,10 @@ class SimpleFeaturePyramid(BaseModule):
         (features,) = inputs
         maps = [output(scale(features)) for scale, output in zip(self.scales, self.outputs)]
         return (*maps, F.max_pool2d(maps[-1], kernel_size=1, stride=2))
+
+
+def _norm(channels: int) -> nn.Module:
+    return LayerNorm2d(channels, eps=1e-6)  # ViTDet's (detectron2: modeling/backbone/vit.py)
 
 
 def _double(in_channels: int, out_channels: int) -> nn.Module:

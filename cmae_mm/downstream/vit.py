@@ -5,7 +5,7 @@ from mmengine.logging import print_log
 from mmpretrain.models import VisionTransformer
 from mmpretrain.models.utils import resize_pos_embed
 from mmpretrain.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
 from cmae_mm.engine.pretrained import load_encoder
 
@@ -22,7 +22,8 @@ class DownstreamViT(VisionTransformer):
     - ``init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` reads the file
       without executing anything, loads all of the encoder or raises, and logs what was loaded,
       resized, left new and not used (see :func:`~cmae_mm.engine.pretrained.load_encoder`).
-    - windows and relative positions (ViTDet, arXiv 2203.16527).
+    - windows and relative positions (ViTDet, arXiv 2203.16527); drop path drops a branch for
+      a whole image, with windows too.
     - frozen blocks stay in evaluation mode; what is not pre-trained is not frozen.
 
     Args:
@@ -65,8 +66,10 @@ class DownstreamViT(VisionTransformer):
             0 if (index + 1) % part == 0 else window_size for index in range(self.num_layers)
         ]
         self.rel_pos = rel_pos
-        if rel_pos:
-            for layer, size in zip(self.layers, self.windows):
+        for layer, size in zip(self.layers, self.windows):
+            # the host's sits in the attention, where it would act on windows, not on images
+            layer.drop_path, layer.attn.out_drop = layer.attn.out_drop, nn.Identity()
+            if rel_pos:
                 grid = (size, size) if size else self.patch_resolution
                 layer.attn = RelativeAttention(layer.attn, grid)
 
@@ -106,7 +109,7 @@ class DownstreamViT(VisionTransformer):
         x, grid = self.embed(images)
         outputs = []
         for index, (layer, size) in enumerate(zip(self.layers, self.windows)):
-            x = x + self.attend(layer.attn, layer.ln1(x), grid, size)
+            x = x + layer.drop_path(self.attend(layer.attn, layer.ln1(x), grid, size))
             x = layer.ffn(layer.ln2(x), identity=x)
             if index == self.num_layers - 1 and self.final_norm:
                 x = self.ln1(x)

@@ -3,10 +3,12 @@
 from .momentum_hook import MomentumUpdateHook
 from .optim import PrecisionOptimWrapper, PretrainOptimWrapperConstructor
 from .progress import ProgressHook
+from .start import LoadWeightsHook
 
 __all__ = [
-    'PrecisionOptimWrapper',
+    'LoadWeightsHook',
     'MomentumUpdateHook',
+    'PrecisionOptimWrapper',
     'PretrainOptimWrapperConstructor',
     'ProgressHook',
 ]

@@ -53,13 +53,25 @@ class _RefusedError(Exception):
 
 
 class _Inert:
-    """Stands for an object that was not read: takes anything, does nothing."""
+    """Stands for an object that was not read: takes anything, does nothing.
+
+    It has the methods by which unpickling fills objects, and can be called, as what
+    unpickling looks up is.
+    """
 
     def __init__(self, *args, **kwargs) -> None:
         pass
 
-    def __setstate__(self, state) -> None:
+    def __call__(self, *args, **kwargs) -> '_Inert':
+        return self
+
+    def __setitem__(self, key, value) -> None:
         pass
+
+    def _take(self, value) -> None:
+        pass
+
+    __setstate__ = append = extend = add = _take
 
 
 class _TensorUnpickler(pickle.Unpickler):
@@ -157,6 +169,13 @@ def load_state_dict(path: str | Path) -> dict[str, Tensor]:
     return tensors
 
 
+def unwrap(model: nn.Module) -> nn.Module:
+    """The model itself, without what wraps it for several ranks or test-time augmentation."""
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
+
+
 def require_fit(path: str | Path, model: nn.Module, whole: bool) -> None:
     """Check that a checkpoint is one of this model before it is loaded.
 
@@ -174,9 +193,7 @@ def require_fit(path: str | Path, model: nn.Module, whole: bool) -> None:
         ValueError: no checkpoint, or of another size or program.
     """
     found = load_state_dict(path)
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
-    expected = model.state_dict()
+    expected = unwrap(model).state_dict()
     common = expected.keys() & found.keys()
     for name in sorted(common):
         if found[name].shape != expected[name].shape:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import pickle
+import re
 import sys
 import tempfile
 import traceback
@@ -15,31 +16,59 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 # Of these kinds are bad configs, bad data, bad checkpoints and full disks.
-_USER_ERRORS = (
-    AssertionError,
-    AttributeError,
-    ImportError,
-    KeyError,
-    OSError,
-    pickle.UnpicklingError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
+_USER_ERRORS = (ImportError, OSError, pickle.UnpicklingError, RuntimeError, ValueError)
+
+# What checks users' configs and data with assertions, in words for users.
+_HOSTS = ('mmengine', 'mmcv', 'mmpretrain', 'mmdet', 'mmseg')
+# Where a config is read and its parts are looked up and built.
+_CONFIG_FOLDERS = (('mmengine', 'config'), ('mmengine', 'registry'))
+_WRONG_FIELD = re.compile(r"unexpected keyword argument '(\w+)'|missing \d+ required")
 
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Print an error as one line and exit with status 1.
+    """Print what a user can mend as one line and exit with status 1.
 
     The line is the last of the traceback: what was found, expected and to be
     done. The traceback goes to the run's log file, or to the screen if there is
-    none yet and CMAE_MM_TRACEBACK=1 is set.
+    none yet and CMAE_MM_TRACEBACK=1 is set. Programming errors pass, with their traceback.
     """
     try:
         yield
-    except _USER_ERRORS as error:
+    except Exception as error:
+        if not _is_users(error):
+            raise
         sys.exit(f'error: {_message(error)} ({_keep_traceback()})')
+
+
+def _is_users(error: Exception) -> bool:
+    """Whether an error comes of a config, of data or of files rather than of a fault in code."""
+    if isinstance(error, KeyError):  # the host's are sentences; a bare key says nothing
+        return ' ' in str(error.args[0] if error.args else '')
+    if isinstance(error, _USER_ERRORS):
+        return True
+    frames = list(traceback.walk_tb(error.__traceback__))
+    last = Path(frames[-1][0].f_code.co_filename).parts
+    if isinstance(error, AssertionError):
+        return bool(str(error)) and any(host in last for host in _HOSTS)
+    if isinstance(error, AttributeError):
+        return _in_config_code(last)
+    return isinstance(error, TypeError) and (_in_config_code(last) or _is_wrong_field(error))
+
+
+def _in_config_code(parts: tuple[str, ...]) -> bool:
+    return any(folder in zip(parts, parts[1:]) for folder in _CONFIG_FOLDERS)
+
+
+def _is_wrong_field(error: TypeError) -> bool:
+    """Whether a class refused what a config gives it, or misses what it does not give."""
+    wrong = _WRONG_FIELD.search(str(error))
+    configs = [
+        frame.f_locals['cfg']
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_name == 'build_from_cfg'
+    ]
+    return bool(wrong) and any(wrong[1] is None or wrong[1] in cfg for cfg in configs)
 
 
 def _keep_traceback() -> str:

@@ -1,12 +1,15 @@
 """Several ranks on CPUs: real processes joined by gloo."""
 
+import os
+import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 import torch.multiprocessing
 from mmengine.config import Config
+from mmengine.logging import print_log
 from torch import distributed
 
 
@@ -17,17 +20,27 @@ def fit_to_cpu(cfg: Config) -> None:
     - mmengine selects a CUDA device whatever the backend is. With the process group
       made beforehand, from the launcher's environment, it does not, and takes the
       config's wrapper for CPU modules.
+    - mmcv's operators know neither bfloat16 nor, on CPUs, float16: detectors train in float32.
 
     Does nothing where there are GPUs.
 
     Args:
         cfg: of the Runner, changed in place.
+
+    Raises:
+        ValueError: the launcher's environment does not say which rank this is.
     """
     if torch.cuda.is_available():
         return
     if cfg.model.type != 'CMAE':  # whose norms are of vectors; it replaces them itself
         _replace_sync_batch_norm(cfg.model)
+    wrapper = cfg.get('optim_wrapper') or {}
+    if cfg.get('default_scope') == 'mmdet' and 'PrecisionOptimWrapper' in wrapper.get('type', ''):
+        if wrapper.get('dtype') != 'float32':
+            print_log("float32: on CPUs mmcv's operators, such as nms, take nothing else", 'current')
+        wrapper.dtype = 'float32'
     if cfg.get('launcher', 'none') != 'none':
+        os.environ.update(rendezvous(cfg.launcher, os.environ))
         distributed.init_process_group('gloo')
         cfg.model_wrapper_cfg = dict(
             type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False
@@ -43,6 +56,60 @@ def _replace_sync_batch_norm(part) -> None:
         return
     for value in part:
         _replace_sync_batch_norm(value)
+
+
+# of each launcher: RANK, WORLD_SIZE and LOCAL_RANK in its own words
+_RANK_VARIABLES = {
+    'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    'mpi': (
+        'OMPI_COMM_WORLD_RANK',
+        'OMPI_COMM_WORLD_SIZE',
+        'OMPI_COMM_WORLD_LOCAL_RANK',
+    ),
+}
+_STARTERS = {'pytorch': 'tools/dist_train.sh', 'slurm': 'tools/slurm_train.sh', 'mpi': 'mpirun'}
+
+
+def rendezvous(launcher: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Where the ranks of a launcher meet, in torch's variables.
+
+    Args:
+        launcher: 'pytorch', 'slurm' or 'mpi' (Open MPI).
+        environment: of this process.
+
+    Returns:
+        ``RANK``, ``WORLD_SIZE``, ``LOCAL_RANK``, ``MASTER_ADDR`` and ``MASTER_PORT``.
+
+    Raises:
+        ValueError: a variable is missing, since the launcher did not start this process.
+    """
+    names = _RANK_VARIABLES[launcher]
+    missing = [name for name in names if name not in environment]
+    if missing:
+        raise ValueError(
+            f'--launcher {launcher}, but {", ".join(missing)} is not set: start with '
+            f'{_STARTERS[launcher]}, or without --launcher in one process'
+        )
+    rank, world_size, local_rank = (environment[name] for name in names)
+    address = environment.get('MASTER_ADDR')
+    if address is None and launcher == 'slurm':
+        nodes = ['scontrol', 'show', 'hostnames', environment['SLURM_NODELIST']]
+        address = subprocess.check_output(nodes, text=True).split()[0]
+    if address is None and world_size == environment.get('OMPI_COMM_WORLD_LOCAL_SIZE'):
+        address = '127.0.0.1'  # all on this node
+    if address is None:
+        raise ValueError(
+            f'--launcher {launcher} on several nodes, but MASTER_ADDR is not set: set it to the '
+            'address of the first node, the same for all ranks (mpirun -x MASTER_ADDR=...)'
+        )
+    return dict(
+        RANK=rank,
+        WORLD_SIZE=world_size,
+        LOCAL_RANK=local_rank,
+        MASTER_ADDR=address,
+        MASTER_PORT=environment.get('MASTER_PORT', '29500'),  # torch's default
+    )
 
 
 def run_ranks(function: Callable[..., dict], world: int, *args) -> list[dict]:

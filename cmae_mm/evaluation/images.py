@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cmae_mm.datasets import LoadImage
+from cmae_mm.datasets.folder import IMAGE_SUFFIXES
 
 _COLOR_TYPES = {1: 'grayscale', 3: 'color'}
 
@@ -67,7 +68,10 @@ class ClassFolder(CustomDataset):
     ) -> None:
         _check_folders(Path(root), classes)
         super().__init__(
-            data_root=str(root), pipeline=image_pipeline(size, channels), test_mode=True
+            data_root=str(root),
+            pipeline=image_pipeline(size, channels),
+            extensions=IMAGE_SUFFIXES,
+            test_mode=True,
         )
 
     def __getitem__(self, index: int) -> dict | None:

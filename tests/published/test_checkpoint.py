@@ -45,6 +45,30 @@ def test_a_whole_checkpoint_loads_into_the_algorithm_and_its_target_is_folded_to
         assert not converted[key].equal(released[key])
 
 
+def test_a_perfect_pixel_decoder_stays_one_but_for_the_tint():
+    model = tiny_model()
+    pixels = torch.randint(0, 256, (1, 3, 16, 16), generator=torch.manual_seed(0)).float()  # RGB
+    as_released, as_usual = (pixels.flip(1) - MEAN) / STD, (pixels - MEAN) / STD
+    # one token a patch, which the last layer turns into the patch as it should be
+    perfect = model.head.construct_target(as_released)[0].T
+    weight, bias = 'pixel_decoder.decoder_pred.weight', 'pixel_decoder.decoder_pred.bias'
+    noise = torch.randn(len(perfect))
+    released = {**model.state_dict(), weight: perfect - noise[:, None], bias: noise}
+
+    def loss(tensors, images):
+        predicted = tensors[weight].T + tensors[bias]
+        return (predicted - model.head.construct_target(images)[0]).square().mean().item()
+
+    assert loss(released, as_released) == pytest.approx(0, abs=1e-9)
+    assert loss(released, as_usual) > 1
+    assert loss(convert(released), as_usual) < 0.1
+    # the tint is that of the swapped statistics and nothing else
+    back = (pixels - MEAN.flip(0)) / STD.flip(0)
+    assert loss(convert(released), back) == pytest.approx(0, abs=1e-9)
+    kept = convert(released, fold_channels=False)
+    assert kept[weight].equal(released[weight]) and kept[bias].equal(released[bias])
+
+
 def test_an_extracted_backbone_gets_its_prefix():
     released = tiny_model().backbone.state_dict()
     assert set(convert(released)) == {f'backbone.{name}' for name in released}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+NODES = {'NNODES': '4', 'NODE_RANK': '3', 'MASTER_ADDR': 'a'}
 
 
 @pytest.fixture
@@ -51,11 +52,33 @@ def test_nodes_and_addresses_come_from_the_environment(launch):
 
 
 def test_a_total_over_all_nodes_is_divided(launch):
-    command = launch('dist_train.sh', 'config.py', '32', NNODES='4').stdout
+    command = launch('dist_train.sh', 'config.py', '32', **NODES).stdout
     assert '--nproc_per_node=8' in command
 
 
-@pytest.mark.parametrize('environment', [{}, {'NNODES': '3'}])
+@pytest.mark.parametrize('missing', ['NODE_RANK', 'MASTER_ADDR'])
+def test_several_nodes_need_to_know_their_rank_and_where_to_meet(launch, missing):
+    environment = {name: value for name, value in NODES.items() if name != missing}
+    process = launch('dist_train.sh', 'config.py', '8', **environment)
+    assert process.returncode == 2 and not process.stdout
+    assert f"NNODES=4, but NODE_RANK='{environment.get('NODE_RANK', '')}'" in process.stderr
+    assert f"MASTER_ADDR='{environment.get('MASTER_ADDR', '')}': set both" in process.stderr
+    assert 'NNODES=4 NODE_RANK=<0 to 3> MASTER_ADDR=<address of node 0>' in process.stderr
+
+
+def test_one_node_needs_neither(launch):
+    assert '--nnodes=1' in launch('dist_train.sh', 'config.py', '8', NNODES='1').stdout
+
+
+@pytest.mark.parametrize('nodes', ['2:4', 'two', '0'])
+def test_a_range_of_nodes_is_an_error(launch, nodes):
+    process = launch('dist_train.sh', 'config.py', '8', NNODES=nodes, NODE_RANK='0')
+    assert process.returncode == 2 and not process.stdout
+    assert f"NNODES='{nodes}' is not a number of nodes" in process.stderr
+    assert len(process.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize('environment', [{}, {**NODES, 'NNODES': '3'}])
 def test_too_few_gpus_show_the_multi_node_commands(launch, environment):
     process = launch('dist_train.sh', 'config.py', '32', **environment)
     assert process.returncode == 2 and not process.stdout
@@ -88,11 +111,15 @@ def test_slurm_asks_for_all_gpus_of_as_many_nodes(launch, tmp_path):
     srun.chmod(0o755)
     path = f'{tmp_path}:{os.environ["PATH"]}'
     command = launch('slurm_train.sh', 'part', 'job', 'a/config.py', GPUS='32', PATH=path).stdout
-    for part in ('-p part', '--job-name=job', '--ntasks=32', '--ntasks-per-node=8'):
+    for part in (
+        '-p part', '--job-name=job', '--gres=gpu:8 ', '--ntasks=32', '--ntasks-per-node=8',
+    ):  # fmt: skip
         assert part in command
     assert '--work-dir=work_dirs/config --launcher=slurm' in command
     command = launch(
         'slurm_train.sh', 'part', 'job', 'config.py', 'out', '--resume', GPUS='2', PATH=path
     ).stdout
-    assert '--ntasks-per-node=2' in command
+    assert '--ntasks-per-node=2' in command and '--gres=gpu:2 ' in command
     assert command.rstrip().endswith('--work-dir=out --launcher=slurm --resume')
+    command = launch('slurm_train.sh', 'part', 'job', 'config.py', GRES='', PATH=path).stdout
+    assert '--gres' not in command and '--ntasks=8' in command

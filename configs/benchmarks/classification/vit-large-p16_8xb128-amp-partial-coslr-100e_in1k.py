@@ -2,7 +2,7 @@
 # Command, each with --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth:
 #   tools/train.py configs/benchmarks/classification/vit-large-p16_8xb128-amp-partial-coslr-100e_in1k.py --auto-scale-lr  (1 GPU)
 #   tools/dist_train.sh configs/benchmarks/classification/vit-large-p16_8xb128-amp-partial-coslr-100e_in1k.py 8  (8 GPUs)
-#   NNODES=2 tools/dist_train.sh configs/benchmarks/classification/vit-large-p16_8xb128-amp-partial-coslr-100e_in1k.py 8 --auto-scale-lr  (on each of 2 nodes)
+#   NNODES=2 NODE_RANK=<0 to 1> MASTER_ADDR=<address of node 0> tools/dist_train.sh configs/benchmarks/classification/vit-large-p16_8xb128-amp-partial-coslr-100e_in1k.py 8 --auto-scale-lr  (on each of 2 nodes)
 # k is set by model.backbone.frozen_stages = 24 - k on the command line: 24 for k = 0, 23 for k = 1, 22 for k = 2, 20 for k = 4, 18 for k = 6, 16 for k = 8, 12 for k = 12, 0 for k = 24.
 # Frozen are the first blocks and, unless k is 24, the embedding; k = 0 trains the head and its norm.
 # Hardware: 8 GPUs. Time and result: not measured.

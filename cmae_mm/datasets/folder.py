@@ -1,0 +1,54 @@
+"""Which files of a folder are images."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+
+import cv2
+
+# Formats that some builds of OpenCV decode and others do not.
+_OPTIONAL = tuple(suffix for suffix in ('.avif', '.gif') if cv2.haveImageWriter(f'a{suffix}'))
+
+IMAGE_SUFFIXES = (
+    *('.bmp', '.dib', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm', '.png', '.pnm'),
+    *('.ppm', '.ras', '.sr', '.tif', '.tiff', '.webp'),
+    *_OPTIONAL,
+)
+
+
+def find_images(
+    folder: str | Path, suffixes: Sequence[str] = IMAGE_SUFFIXES
+) -> tuple[list[str], Counter]:
+    """The image files of a folder and of all its sub-folders.
+
+    Args:
+        folder: where to look; links are followed, hidden files left out.
+        suffixes: of image files, in lower case.
+
+    Returns:
+        paths relative to the folder, sorted, and what was passed over, counted by kind.
+    """
+    images, passed_over = [], Counter()
+    for entry in _entries(str(folder)):
+        suffix = PurePath(entry.name).suffix.lower()
+        is_image = entry.name.lower().endswith(tuple(suffixes))
+        if entry.is_dir():
+            passed_over['folders named like images'] += is_image
+        elif not entry.is_file():
+            passed_over['broken links'] += entry.is_symlink()
+        elif is_image:
+            images.append(os.path.relpath(entry.path, folder))
+        else:
+            passed_over[f'{suffix or "no suffix"} files'] += 1
+    return sorted(images), +passed_over
+
+
+def _entries(folder: str) -> Iterator[os.DirEntry]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield entry
+                yield from _entries(entry.path)
+            elif not entry.name.startswith('.'):
+                yield entry

@@ -1,0 +1,76 @@
+"""What a run starts from: its own newest checkpoint, or the weights of another run."""
+
+from collections import Counter
+
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.runner import Runner, find_latest_checkpoint
+from mmpretrain.registry import HOOKS
+from torch import nn
+
+from .checkpoint import load_state_dict, require_fit, unwrap
+
+
+@HOOKS.register_module()
+class LoadWeightsHook(Hook):
+    """Load the weights of another run before training, and log what was loaded.
+
+    In place of the host's ``load_from``, which executes what is in the file and logs
+    every missing name: nothing in the file is executed, and the log has one line.
+
+    Args:
+        checkpoint: path of the file.
+    """
+
+    def __init__(self, checkpoint: str) -> None:
+        self.checkpoint = checkpoint
+
+    def before_train(self, runner: Runner) -> None:
+        print_log(f'{self.checkpoint}: {load_weights(runner.model, self.checkpoint)}', 'current')
+
+
+def load_weights(model: nn.Module, path: str) -> str:
+    """Load what a checkpoint has of a model; the rest keeps its initial values.
+
+    Returns:
+        how many tensors of each part of the model were loaded, and how many tensors of
+        the checkpoint were not used.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a checkpoint.
+    """
+    model = unwrap(model)
+    missing, unexpected = model.load_state_dict(load_state_dict(path), strict=False)
+    total, left_new, unused = (
+        Counter(name.split('.')[0] for name in names)
+        for names in (model.state_dict(), missing, unexpected)
+    )
+    report = ', '.join(f'{part} {total[part] - left_new[part]}/{total[part]}' for part in total)
+    listed = ', '.join(f'{part} ({count})' for part, count in unused.items())
+    return f'{report} tensors loaded' + (f', not used: {listed}' if listed else '')
+
+
+def load_weights_by_hook(cfg: Config) -> None:
+    """Let :class:`LoadWeightsHook` do what ``load_from`` asks for, unless it is to resume."""
+    if cfg.get('load_from') and not cfg.get('resume'):
+        hook = dict(type='mmpretrain.LoadWeightsHook', checkpoint=cfg.load_from)
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+        cfg.load_from = None
+
+
+def require_start(runner: Runner) -> None:
+    """Check that what a run starts from fits its model, before anything is trained.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`~.checkpoint.require_fit`.
+    """
+    cfg = runner.cfg
+    if cfg.get('resume'):
+        path = cfg.get('load_from') or find_latest_checkpoint(cfg.work_dir)
+        if path:
+            require_fit(path, runner.model, whole=True)
+    for hook in runner.hooks:
+        if isinstance(hook, LoadWeightsHook):
+            require_fit(hook.checkpoint, runner.model, whole=False)
