@@ -33,7 +33,7 @@ Environment = collections.namedtuple(
 ENVIRONMENTS = {
     'default': Environment(
         folder='.venv',
-        requirements=('default', 'runtime', 'tests', 'build'),
+        requirements=('default', 'package', 'runtime', 'tests', 'build'),
         project=True,
         mmcv=True,
         pythons=((3, 10), (3, 12)),
@@ -42,7 +42,7 @@ ENVIRONMENTS = {
     ),
     'openmmlab': Environment(
         folder='.venv-openmmlab',
-        requirements=('openmmlab', 'runtime', 'tests', 'build'),
+        requirements=('openmmlab', 'package', 'runtime', 'tests', 'build'),
         project=True,
         mmcv=False,  # mmcv-lite is a requirement like any other
         pythons=((3, 10), (3, 11)),  # there is no torch 2.1 for 3.12

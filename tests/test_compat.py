@@ -1,4 +1,6 @@
+import ast
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +108,31 @@ def test_imports_are_quiet_and_the_log_is_not_afterwards():
     process = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     lines = (process.stdout + process.stderr).splitlines()
     assert len(lines) == 1 and lines[0].endswith('heard')
+
+
+HOSTS = {'cv2', 'matplotlib', 'mmcv', 'mmengine', 'mmpretrain', 'numpy', 'PIL', 'torch'}
+
+
+def test_what_is_imported_with_a_module_comes_with_a_host_or_is_declared():
+    declared = set(re.findall(r'^\w+', (REQUIREMENTS / 'package.txt').read_text(), re.M))
+    imported = set()
+    for path in (REQUIREMENTS.parent / 'cmae_mm').rglob('*.py'):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.split('.')[0])
+    assert imported - sys.stdlib_module_names - HOSTS - {'cmae_mm'} == declared
+
+
+def test_pip_is_asked_for_what_is_declared(monkeypatch):
+    asked = {}
+    monkeypatch.setattr('setuptools.setup', lambda **options: asked.update(options))
+    monkeypatch.chdir(REQUIREMENTS.parent)
+    runpy.run_path('setup.py')
+    names = {re.match(r'[\w-]+', requirement)[0] for requirement in asked['install_requires']}
+    assert names == {'packaging', 'safetensors', 'tqdm'}
+    assert any('scikit-learn' in line for line in asked['extras_require']['evaluation'])
 
 
 def test_configs_inherit_from_mmseg_under_either_distribution(tmp_path):

@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 
 import cmae_mm  # noqa: F401
 from cmae_mm.engine.checkpoint import require_fit
+from cmae_mm.engine.config import fit_loaders
 from cmae_mm.engine.errors import one_line_errors, require_writable
 from cmae_mm.engine.ranks import fit_to_cpu
 
@@ -51,6 +52,7 @@ def main() -> None:
         cfg.merge_from_dict(args.cfg_options)
         require_writable(cfg.work_dir)
         fit_to_cpu(cfg)
+        fit_loaders(cfg)
         runner = Runner.from_cfg(cfg)
         require_fit(args.checkpoint, runner.model, whole=True)
         runner.test()

@@ -12,9 +12,10 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 import cmae_mm  # noqa: F401
-from cmae_mm.engine.checkpoint import require_fit
+from cmae_mm.engine.config import fit_loaders, warn_of_cut_schedule
 from cmae_mm.engine.errors import one_line_errors, require_batches, require_writable
 from cmae_mm.engine.ranks import fit_to_cpu
+from cmae_mm.engine.start import load_weights_by_hook, require_start
 
 
 def parse_args() -> argparse.Namespace:
@@ -27,7 +28,7 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         help='go on from this checkpoint, or from the newest in the work folder',
     )
-    parser.add_argument('--amp', action='store_true', help='mixed precision; bfloat16 on a CPU')
+    parser.add_argument('--amp', action='store_true', help='mixed precision: float16, on a CPU bfloat16 if it has instructions for it')
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
@@ -71,9 +72,11 @@ def main() -> None:
         cfg = merge_args(Config.fromfile(args.config), args)
         require_writable(cfg.work_dir)
         fit_to_cpu(cfg)
+        fit_loaders(cfg)
+        load_weights_by_hook(cfg)
         runner = Runner.from_cfg(cfg)
-        if cfg.get('load_from'):
-            require_fit(cfg.load_from, runner.model, whole=cfg.get('resume', False))
+        warn_of_cut_schedule(cfg)
+        require_start(runner)
         require_batches(runner)
         runner.train()
 

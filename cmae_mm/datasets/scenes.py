@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from skimage.draw import polygon2mask
 
 from .builtin import SURFACES, cut_texture, open_region, write_once
 
@@ -171,4 +170,6 @@ def _outline(rng: np.random.Generator) -> np.ndarray:
 
 def _mask(polygon: np.ndarray) -> np.ndarray:
     """Pixels whose centre is inside, [SIDE, SIDE]; a pixel spans from x to x + 1."""
+    from skimage.draw import polygon2mask  # needed to draw the scenes alone
+
     return polygon2mask((SIDE, SIDE), polygon[:, ::-1] - 0.5)

@@ -96,7 +96,9 @@ class PixelShift(BaseTransform):
     """Two crops of the master image, the target's shifted by a few pixels.
 
     The online crop is at (0, 0), the target's at a shift of 0 to ``max_shift``
-    pixels in each direction, both ends included (paper, Sec. 3.3: p = 31).
+    pixels in each direction, both ends included. The paper draws from [0, p) with p = 31
+    (Sec. 3.3), that is ``max_shift=30``; the released code's draws include 31
+    (cmae/datasets/pipelines/processing.py at e786a52: ShiftPixel).
 
     Adds ``online`` and ``target``, each with ``box``: top, left, height, width.
 
@@ -105,7 +107,7 @@ class PixelShift(BaseTransform):
         max_shift: largest shift in pixels; 0 gives both views the same crop.
     """
 
-    def __init__(self, crop_size, max_shift: int = 31) -> None:
+    def __init__(self, crop_size, max_shift: int = 30) -> None:
         if max_shift < 0:
             raise ValueError(f'max_shift={max_shift}: must be 0 or more pixels')
         self.crop_size = to_2tuple(crop_size)
@@ -178,6 +180,8 @@ class ColorAugment(BaseTransform):
         gray_prob: of greyscale.
         blur_prob: of Gaussian blur.
         blur_sigma: range of its sigma, in pixels.
+        gray_weights: of R, G and B in greyscale; None takes those of luma (ITU-R BT.601).
+            The released code takes them in reverse.
     """
 
     def __init__(
@@ -191,6 +195,7 @@ class ColorAugment(BaseTransform):
         gray_prob: float = 0.2,
         blur_prob: float = 0.5,
         blur_sigma: Sequence[float] = (0.1, 2.0),
+        gray_weights: Sequence[float] | None = None,
     ) -> None:
         self.view = view
         self.deviation = np.array([brightness, contrast, saturation, hue])
@@ -198,6 +203,7 @@ class ColorAugment(BaseTransform):
         self.gray_prob = gray_prob
         self.blur_prob = blur_prob
         self.blur_sigma = tuple(blur_sigma)
+        self.gray_weights = gray_weights
 
     def transform(self, results: dict) -> dict:
         """
@@ -222,6 +228,8 @@ class ColorAugment(BaseTransform):
             gray=torch.tensor(np.random.rand() < self.gray_prob),
             blur=torch.tensor(np.random.uniform(*self.blur_sigma) * blurred).float(),
         )
+        if self.gray_weights is not None:
+            results[self.view]['color']['gray_weights'] = torch.tensor(self.gray_weights)
         return results
 
 

@@ -8,6 +8,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from cmae_mm.engine.pretrained import load_encoder
+from cmae_mm.models.cmae_vit import note_small_arch
 
 from .attention import Grid, RelativeAttention, partition, reunite
 
@@ -27,7 +28,7 @@ class DownstreamViT(VisionTransformer):
     - frozen blocks stay in evaluation mode; what is not pre-trained is not frozen.
 
     Args:
-        arch: as of VisionTransformer.
+        arch: as of VisionTransformer; ViT-S is 'deit-s'.
         img_size: (height, width) or one number, in pixels.
         window_size: side of the windows that attention is confined to, in patches; 0: none.
         global_blocks: with windows, the number of blocks, evenly spread, that see the whole
@@ -50,6 +51,7 @@ class DownstreamViT(VisionTransformer):
         rel_pos: bool = False,
         **kwargs,
     ) -> None:
+        note_small_arch(arch)
         super().__init__(arch, img_size=img_size, **kwargs)
         if window_size and self.cls_token is not None:
             raise ValueError(

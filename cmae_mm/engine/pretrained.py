@@ -103,7 +103,9 @@ def load_encoder_tensors(
     """
     expected = encoder.state_dict()
     found = _under(prefix, tensors, expected.keys(), source)
-    resized = _fit_position_embedding(found, encoder, source, grid)
+    # of another encoder the position embedding differs, too, but that would not be the news
+    same = _architecture(found) == _architecture(expected)
+    resized = _fit_position_embedding(found, encoder, source, grid) if same else None
     kinds = {name: _kind(name, _ADDED) for name in expected.keys() - found.keys()}
     spare = {name: _kind(name, _SPARED) for name in found.keys() - expected.keys()}
     wrong = sorted(
@@ -170,12 +172,14 @@ def _fit_position_embedding(
     extra = int('cls_token' in found)
     patches = found['pos_embed'].shape[1] - extra
     side = math.isqrt(patches)
+    advice = 'use the config that it was trained with'
     if grid is None:
         grid = (side, side) if side**2 == patches else tuple(here)
+        advice = "say its shape, init_cfg=dict(type='Pretrained', grid=(rows, columns), ...)"
     if grid[0] * grid[1] != patches:
         raise ValueError(
-            f'{source} has a position embedding of {patches} patches, not of {grid[0]}x{grid[1]}: '
-            "say its shape, init_cfg=dict(type='Pretrained', grid=(rows, columns), ...)"
+            f'{source} has a position embedding of {patches} patches, not of '
+            f'{grid[0]}x{grid[1]}: {advice}'
         )
     resized = resize_pos_embed(found['pos_embed'], grid, here, 'bicubic', extra)
     found['pos_embed'] = resized[:, extra - encoder.num_extra_tokens :] if extra else resized

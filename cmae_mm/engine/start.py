@@ -44,7 +44,8 @@ def load_weights(model: nn.Module, path: str) -> str:
     model = unwrap(model)
     missing, unexpected = model.load_state_dict(load_state_dict(path), strict=False)
     total, left_new, unused = (
-        Counter(name.split('.')[0] for name in names)
+        # but for counters of batch norm, which torch adds where they are missing
+        Counter(name.split('.')[0] for name in names if not name.endswith('batches_tracked'))
         for names in (model.state_dict(), missing, unexpected)
     )
     report = ', '.join(f'{part} {total[part] - left_new[part]}/{total[part]}' for part in total)

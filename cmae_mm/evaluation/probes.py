@@ -1,10 +1,6 @@
 """What frozen features tell of the classes: by neighbours, and linearly."""
 
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -53,6 +49,12 @@ def linear_predict(train_features: Tensor, train_labels: Tensor, features: Tenso
     Args and return value as of :func:`knn_predict`; the regularisation is
     scikit-learn's default.
     """
+    # here, so that the package needs no scikit-learn without this
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     # Its products are small: shared among threads that wait for each other they took up to
     # thirty times as long on busy cores.

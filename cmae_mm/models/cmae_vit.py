@@ -1,6 +1,7 @@
 """The encoder: mmpretrain's Vision Transformer on the visible patches only."""
 
 import torch
+from mmengine.logging import print_log
 from mmpretrain.models import VisionTransformer
 from mmpretrain.models.utils import build_2d_sincos_position_embedding, to_2tuple
 from mmpretrain.registry import MODELS
@@ -54,6 +55,7 @@ class CMAEViT(VisionTransformer):
                 f'patch_size={patch_size}: change img_size (and the crop size of '
                 'the data pipeline) or patch_size'
             )
+        note_small_arch(arch)
         super().__init__(
             arch,
             img_size=(height, width),
@@ -71,7 +73,7 @@ class CMAEViT(VisionTransformer):
 
     def init_weights(self) -> None:
         super().init_weights()
-        if (self.init_cfg or {}).get('type') == 'Pretrained':
+        if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
             return
         nn.init.xavier_uniform_(self.patch_embed.projection.weight.flatten(1))
         nn.init.normal_(self.cls_token, std=0.02)
@@ -113,6 +115,16 @@ class CMAEViT(VisionTransformer):
         for layer in self.layers:
             x = layer(x)
         return (self.ln1(x) if self.final_norm else x), patch_mask
+
+
+def note_small_arch(arch: str | dict) -> None:
+    """Say in the log that mmpretrain's 'small' is not what papers call ViT-S."""
+    if arch in ('s', 'small'):
+        print_log(
+            f"arch={arch!r} is mmpretrain's own, of width 768 and 8 blocks; ViT-S, of width 384 "
+            "and 12 blocks, is arch='deit-s'",
+            'current',
+        )
 
 
 def sincos_position_embedding(grid: tuple[int, int], width: int) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # ITU-R BT.601 luma of R, G, B
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)
 
 
 def make_views(inputs: dict[str, Any], names: Sequence[str]) -> dict[str, Tensor]:
@@ -54,7 +54,12 @@ def crop(images: Tensor, box: Tensor) -> Tensor:
 
 
 def augment_color(
-    images: Tensor, jitter: Tensor, order: Tensor, gray: Tensor, blur: Tensor
+    images: Tensor,
+    jitter: Tensor,
+    order: Tensor,
+    gray: Tensor,
+    blur: Tensor,
+    gray_weights: Tensor | None = None,
 ) -> Tensor:
     """Colour jitter, then greyscale, then Gaussian blur, in place.
 
@@ -66,13 +71,16 @@ def augment_color(
         order: int64, shape (N, 4): each image's order of these four.
         gray: bool, shape (N,).
         blur: sigma in pixels, shape (N,); 0 = unchanged.
+        gray_weights: of R, G, B in greyscale, shape (N, 3); None: :data:`LUMA`.
     """
     used = jitter != jitter.new_tensor([1.0, 1.0, 1.0, 0.0])
     for step in range(4):
         for op, function in enumerate((_brightness, _contrast, _saturation, _hue)):
             chosen = (order[:, step] == op) & used[:, op]
             _apply(function, images, chosen, jitter[:, op])
-    _apply(_blend_with_gray, images, gray, torch.zeros(len(images)))
+    if gray_weights is None:
+        gray_weights = torch.tensor(LUMA).expand(len(images), 3)
+    _apply(_grayscale, images, gray, gray_weights)
     _apply(_gaussian_blur, images, blur > 0, blur)
     return images
 
@@ -81,7 +89,7 @@ def _apply(function: Callable, images: Tensor, chosen: Tensor, values: Tensor) -
     index = chosen.nonzero()[:, 0]
     if len(index) == 0:
         return
-    values = values[index].to(images.device, torch.float32).view(-1, 1, 1, 1)
+    values = values[index].to(images.device, torch.float32).view(len(index), -1, 1, 1)
     index = index.to(images.device)
     images[index] = function(images[index], values)
 
@@ -89,8 +97,15 @@ def _apply(function: Callable, images: Tensor, chosen: Tensor, values: Tensor) -
 def _luma(images: Tensor) -> Tensor:
     if images.shape[1] == 1:
         return images
-    weights = images.new_tensor(_LUMA).view(1, 3, 1, 1)
+    return _weigh(images, images.new_tensor(LUMA).view(1, 3, 1, 1))
+
+
+def _weigh(images: Tensor, weights: Tensor) -> Tensor:
     return (images * weights).sum(dim=1, keepdim=True)
+
+
+def _grayscale(images: Tensor, weights: Tensor) -> Tensor:
+    return _weigh(images, weights).expand_as(images)
 
 
 def _brightness(images: Tensor, factor: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 # Hardware: 32 GPUs. Time and result: not measured.
 _base_ = [
     '../_base_/models/cmae-published_vit-base-p16.py',
-    '../_base_/datasets/imagenet_cmae.py',
-    '../_base_/schedules/adamw_coslr_800e.py',
+    '../_base_/datasets/imagenet_cmae-published.py',
+    '../_base_/schedules/adamw-published_coslr_800e.py',
     '../_base_/default_runtime.py',
 ]

@@ -64,7 +64,7 @@ def test_a_header_beyond_pillows_own_limit_is_refused_too():
     header = struct.pack('>4sIIBBBBB', b'IHDR', 30000, 30000, 8, 2, 0, 0, 0)
     chunk = struct.pack('>I', 13) + header + struct.pack('>I', zlib.crc32(header))
     with pytest.raises(ValueError, match='too large an image'):
-        decode(b'\x89PNG\r\n\x1a\n' + chunk + bytes(100))
+        decode(b'\x89PNG\r\n\x1a\n' + chunk + struct.pack('>I', 50) + b'IDAT' + bytes(99))
 
 
 @pytest.mark.parametrize('flag', [cv2.IMREAD_COLOR, cv2.IMREAD_GRAYSCALE, cv2.IMREAD_UNCHANGED])

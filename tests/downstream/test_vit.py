@@ -4,6 +4,7 @@ from mmengine.logging import MMLogger
 from mmpretrain.models import VisionTransformer
 
 from cmae_mm.downstream import DownstreamViT
+from cmae_mm.downstream.attention import reunite
 
 ARCH = dict(embed_dims=24, num_layers=4, num_heads=3, feedforward_channels=48)
 
@@ -124,3 +125,39 @@ def test_pretrained_init_loads_and_reports(tmp_path, caplog):
     torch.save({**tensors, 'head.fc.weight': torch.ones(1)}, checkpoint)
     with pytest.raises(ValueError, match='is a fine-tuned model'):
         initialised(init_cfg=init_cfg)
+
+
+@pytest.mark.parametrize('window_size', [0, 4])
+@pytest.mark.parametrize('rel_pos', [True, False])
+def test_drop_path_drops_a_branch_for_whole_images(window_size, rel_pos):
+    options = dict(window_size=window_size, global_blocks=1, with_cls_token=False)
+    model = initialised(**options, rel_pos=rel_pos, drop_path_rate=0.5)
+    layer, images = model.layers[-2], torch.randn(64, 3, 32, 32)
+    rate = layer.drop_path.drop_prob
+    assert 0.3 < rate < 0.5
+    inputs, outputs = [], []
+    layer.attn.register_forward_hook(lambda module, args, output: inputs.append(output))
+    layer.ln2.register_forward_pre_hook(lambda module, args: outputs.append(args[0]))
+    before = []
+    layer.ln1.register_forward_pre_hook(lambda module, args: before.append(args[0]))
+    torch.manual_seed(1)
+    model.train()(images)
+    (residual,), (result,) = before, outputs
+    branch = (result - residual).flatten(1).abs()  # (N, L * D)
+    dropped = (branch == 0).all(1)
+    assert (dropped | (branch > 0).float().mean(1).gt(0.99)).all()  # wholly or not at all
+    assert abs(dropped.float().mean() - rate) < 0.2
+    attended = inputs[0]
+    if window_size:
+        attended = reunite(attended, window_size, (8, 8)).flatten(1, 2)
+    kept = ~dropped
+    torch.testing.assert_close((result - residual)[kept], attended[kept] / (1 - rate), atol=1e-5, rtol=1e-4)
+
+
+def test_mmpretrain_s_small_is_noted(caplog):
+    MMLogger.get_instance('small').addHandler(caplog.handler)
+    with torch.device('meta'):
+        DownstreamViT('deit-s')
+        assert 'ViT-S' not in caplog.text
+        DownstreamViT('small')
+    assert "ViT-S, of width 384 and 12 blocks, is arch='deit-s'" in caplog.text

@@ -1,6 +1,12 @@
 import argparse
+import datetime
 import os
+import sys
+import types
+from collections import Counter, OrderedDict, defaultdict, deque
+from pathlib import PurePosixPath
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -50,6 +56,41 @@ def test_reads_what_mmengine_and_mae_write(tmp_path):
     assert load_state_dict(tmp_path / 'bare.pth').keys() == tensors.keys()
     safetensors.torch.save_file(tensors, tmp_path / 'bare.safetensors')
     torch.testing.assert_close(load_state_dict(tmp_path / 'bare.safetensors'), tensors)
+
+
+class CfgNode(dict):
+    """As of yacs: a dict with attributes."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.__dict__['__immutable__'] = False
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_ordinary_objects_of_training_programs_are_passed_over(tmp_path, zipped, monkeypatch):
+    monkeypatch.setattr(CfgNode, '__module__', 'yacs.config')
+    monkeypatch.setitem(sys.modules, 'yacs', types.ModuleType('yacs'))
+    monkeypatch.setitem(sys.modules, 'yacs.config', types.SimpleNamespace(CfgNode=CfgNode))
+    other = {
+        'cfg': CfgNode({'MODEL': CfgNode({'NAME': 'vit'}), 'LR': 1.0}),
+        'history': defaultdict(list, loss=[1.0, 2.0]),
+        'window': deque([1.0, 2.0, 3.0], maxlen=5),
+        'counter': Counter('aab'),
+        'seen': {1, 2},
+        'ordered': OrderedDict(a=1),
+        'array': np.arange(3),
+        'scalar': np.float64(1.5),
+        'date': datetime.datetime(2026, 1, 1),
+        'path': PurePosixPath('a/b'),
+        'space': argparse.Namespace(a=[1]),
+    }
+    torch.save(
+        {'model': {'a': torch.ones(2)}, **other},
+        tmp_path / 'a.pth',
+        _use_new_zipfile_serialization=zipped,
+    )
+    monkeypatch.undo()
+    assert load_state_dict(tmp_path / 'a.pth')['a'].equal(torch.ones(2))
 
 
 @pytest.mark.parametrize('suffix', ['pth', 'safetensors'])

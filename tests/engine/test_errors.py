@@ -1,7 +1,12 @@
 import pytest
+from mmengine.config import Config
 from mmengine.logging import MMLogger
+from mmengine.registry import LOOPS
+from mmpretrain.registry import MODELS
+from torch.utils.data import DataLoader
 
 from cmae_mm.engine.errors import one_line_errors, require_writable
+from cmae_mm.models import InfoNCELoss
 
 
 @pytest.mark.parametrize(
@@ -34,10 +39,56 @@ def test_traceback_on_request(monkeypatch, capsys):
     assert 'Traceback' in capsys.readouterr().err
 
 
-def test_interrupts_and_programming_errors_pass():
-    for error in (KeyboardInterrupt, ZeroDivisionError):
-        with pytest.raises(error), one_line_errors():
-            raise error
+@pytest.mark.parametrize(
+    'error',
+    [
+        KeyboardInterrupt(),
+        ZeroDivisionError(),
+        AttributeError("'NoneType' object has no attribute 'shape'"),
+        TypeError("f() got an unexpected keyword argument 'x'"),
+        TypeError("unsupported operand type(s) for +: 'int' and 'str'"),
+        AssertionError('a bug'),
+        AssertionError(),
+        KeyError('weight'),
+        IndexError('out of range'),
+    ],
+    ids=repr,
+)
+def test_interrupts_and_programming_errors_pass(error):
+    with pytest.raises(type(error)), one_line_errors():
+        raise error
+
+
+def line_of(function):
+    with pytest.raises(SystemExit) as exit_, one_line_errors():
+        function()
+    return exit_.value.code
+
+
+def test_what_is_wrong_in_a_config_is_a_line(tmp_path):
+    def build(**fields):
+        return lambda: MODELS.build(dict(type='InfoNCELoss', **fields))
+
+    assert "unexpected keyword argument 'temprature'" in line_of(build(temprature=0.1))
+    assert 'InfoNCELos is not in the' in line_of(lambda: MODELS.build(dict(type='InfoNCELos')))
+    assert 'missing 2 required' in line_of(lambda: MODELS.build(dict(type='CMAEDataPreprocessor')))
+    assert "no attribute 'train_dataloader'" in line_of(lambda: Config().train_dataloader)
+    # an assertion of a host
+    assert 'max_epochs' in line_of(
+        lambda: LOOPS.build(
+            dict(type='EpochBasedTrainLoop', max_epochs=1.5),
+            default_args=dict(runner=None, dataloader=DataLoader([1])),
+        )
+    )
+
+
+def test_a_fault_inside_what_a_config_builds_passes(monkeypatch):
+    def broken(self, **kwargs):
+        sorted([1], kye=None)
+
+    monkeypatch.setattr(InfoNCELoss, '__init__', broken)
+    with pytest.raises(TypeError), one_line_errors():
+        MODELS.build(dict(type='InfoNCELoss', temperature=1.0))
 
 
 def test_a_work_folder_that_can_not_be_made_is_an_error(tmp_path):

@@ -1,9 +1,13 @@
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 from torch import nn
+
+from cmae_mm.engine import optim
+from cmae_mm.engine.optim import choose_precision, cpu_has_bfloat16
 
 from ..models.tiny import tiny_model, two_views
 from ..tools.process import run_process
@@ -62,12 +66,29 @@ def test_the_target_has_no_optimiser_state():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='float16 is what a GPU gets')
-@pytest.mark.parametrize('dtype', ['float16', 'bfloat16'])
-def test_mixed_precision_on_a_cpu_is_bfloat16_without_loss_scale(dtype):
+@pytest.mark.parametrize(
+    'dtype, has_bfloat16, expected',
+    [
+        ('float16', True, torch.bfloat16),
+        ('float16', False, torch.float32),
+        ('bfloat16', True, torch.bfloat16),
+        ('bfloat16', False, torch.bfloat16),  # as asked for
+    ],
+)
+def test_mixed_precision_on_a_cpu_is_what_its_processor_does_fast(
+    dtype, has_bfloat16, expected, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(optim, 'cpu_has_bfloat16', lambda: has_bfloat16)
+    monkeypatch.setattr(optim, 'print_log', lambda text, *_: said.append(text))
     model = nn.Linear(4, 4)
     optim_wrapper = wrapper(model, dtype=dtype)
+    (line,) = [text for text in said if 'precision' in text]
+    assert line.startswith(f'precision: {str(expected).removeprefix("torch.")}')
+    assert ('instead of float16' in line) == (dtype == 'float16')
+    assert ('emulates' in line or 'no instructions' in line) == (not has_bfloat16)
     with optim_wrapper.optim_context(model):
-        assert model(torch.randn(2, 4)).dtype == torch.bfloat16
+        assert model(torch.randn(2, 4)).dtype == expected
     before = model.weight.detach().clone()
     optim_wrapper.update_params(model(torch.randn(2, 4)).square().sum())
     assert not model.weight.equal(before)
@@ -77,6 +98,57 @@ def test_float32_does_not_cast():
     model = nn.Linear(4, 4)
     with wrapper(model, dtype='float32').optim_context(model):
         assert model(torch.randn(2, 4)).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    'flags, expected',
+    [
+        ('flags : fpu avx2 avx512f avx512_bf16', True),
+        ('flags : fpu amx_bf16', True),
+        ('Features : fp asimd bf16 i8mm', True),
+        ('flags : fpu avx2 f16c', False),
+        ('flags : fpu avx512f avx512dq', False),
+    ],
+)
+def test_bfloat16_instructions_are_read_of_the_processor(flags, expected, monkeypatch):
+    text = f'processor : 0\nmodel name : x\n{flags}\n'
+    monkeypatch.setattr(Path, 'read_text', lambda path: text)
+    assert cpu_has_bfloat16() == expected
+
+
+def test_a_gpu_gets_what_the_config_says():
+    for dtype in ('float32', 'float16', 'bfloat16'):
+        assert choose_precision(dtype, gpu=True, bfloat16=False) == (dtype, '')
+
+
+@pytest.fixture
+def scaling(monkeypatch):
+    """A loss scaler that is enabled although there is no GPU."""
+    monkeypatch.setattr('torch.cuda.amp.common.amp_definitely_not_available', lambda: False)
+    for module in (sys.modules.get('torch.amp.grad_scaler'), sys.modules['torch.cuda.amp.grad_scaler']):
+        if hasattr(module, 'amp_definitely_not_available'):
+            monkeypatch.setattr(module, 'amp_definitely_not_available', lambda: False)
+    return optim.GradScaler(init_scale=64.0)
+
+
+def test_a_float16_run_resumes_one_of_any_precision(scaling):
+    model = nn.Linear(4, 4)
+    source, resumed = wrapper(model, dtype='float32'), wrapper(model, dtype='float32')
+    source.update_params(model(torch.randn(2, 4)).square().sum())
+    resumed.loss_scaler = scaling
+    assert scaling.is_enabled()
+    resumed.load_state_dict(source.state_dict())
+    assert scaling.get_scale() == 64  # a new scale
+    moments = [state['exp_avg'] for state in resumed.optimizer.state.values()]
+    assert len(moments) == 2 and all(moment.abs().sum() > 0 for moment in moments)
+    # and its own, whose scale goes on
+    state = resumed.state_dict()
+    scaling.load_state_dict({**state['loss_scaler'], 'scale': 8.0})
+    other = wrapper(model, dtype='float32')
+    other.loss_scaler = optim.GradScaler(init_scale=2.0)
+    other.load_state_dict(resumed.state_dict())
+    assert other.loss_scaler.get_scale() == 8
+    wrapper(model, dtype='float32').load_state_dict(resumed.state_dict())  # and the other way
 
 
 def test_unknown_precision_is_an_error():

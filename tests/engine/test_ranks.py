@@ -1,6 +1,14 @@
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
 from mmengine.config import Config
 
-from cmae_mm.engine.ranks import fit_to_cpu
+from cmae_mm.engine.ranks import fit_to_cpu, rendezvous
+
+from ..tools.process import free_port
 
 
 def test_norms_across_ranks_become_plain_without_gpus(monkeypatch):
@@ -17,3 +25,81 @@ def test_norms_across_ranks_become_plain_without_gpus(monkeypatch):
     cfg = config()
     fit_to_cpu(cfg)
     assert cfg.model.neck.norm_cfg.type == 'SyncBN'
+
+
+def test_detectors_train_in_float32_without_gpus(monkeypatch):
+    def dtype(scope, **wrapper):
+        cfg = Config(
+            dict(
+                default_scope=scope,
+                model=dict(type='MaskRCNN'),
+                optim_wrapper=dict(type='mmpretrain.PrecisionOptimWrapper', **wrapper),
+            )
+        )
+        fit_to_cpu(cfg)
+        return cfg.optim_wrapper.get('dtype')
+
+    assert dtype('mmdet', dtype='float16') == dtype('mmdet') == 'float32'
+    assert dtype('mmseg', dtype='float16') == 'float16'
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
+    assert dtype('mmdet', dtype='float16') == 'float16'
+
+
+SLURM = dict(SLURM_PROCID='{rank}', SLURM_NTASKS='2', SLURM_LOCALID='{rank}', SLURM_NODELIST='n[1-2]')
+MPI = dict(
+    OMPI_COMM_WORLD_RANK='{rank}',
+    OMPI_COMM_WORLD_SIZE='2',
+    OMPI_COMM_WORLD_LOCAL_RANK='{rank}',
+    OMPI_COMM_WORLD_LOCAL_SIZE='2',
+)
+JOIN = """
+import sys, torch
+from torch import distributed
+from mmengine.config import Config
+from cmae_mm.engine.ranks import fit_to_cpu
+
+fit_to_cpu(Config(dict(model=dict(type='CMAE'), launcher=sys.argv[1])))
+total = torch.ones(1) + distributed.get_rank()
+distributed.all_reduce(total)
+print('total', total.item(), 'of', distributed.get_world_size())
+"""
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='for machines without GPUs')
+@pytest.mark.parametrize('launcher, variables', [('slurm', SLURM), ('mpi', MPI)])
+def test_ranks_of_a_cluster_meet_on_cpus(launcher, variables, tmp_path):
+    scontrol = tmp_path / 'scontrol'
+    scontrol.write_text('#!/bin/sh\n[ "$1 $2 $3" = "show hostnames n[1-2]" ] && echo 127.0.0.1\n')
+    scontrol.chmod(0o755)
+    common = {
+        **os.environ,
+        'PATH': f'{tmp_path}:{os.environ["PATH"]}',
+        'MASTER_PORT': str(free_port()),
+        'OMP_NUM_THREADS': '1',
+    }
+    processes = [
+        subprocess.Popen(
+            [sys.executable, '-c', JOIN, launcher],
+            env={**common, **{name: value.format(rank=rank) for name, value in variables.items()}},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    for process in processes:
+        out, err = process.communicate(timeout=120)
+        assert 'total 3.0 of 2' in out, err
+
+
+def test_a_launcher_that_did_not_start_the_process_is_a_line():
+    with pytest.raises(ValueError, match='--launcher slurm, but SLURM_PROCID, .*slurm_train.sh'):
+        rendezvous('slurm', {})
+    with pytest.raises(ValueError, match='--launcher pytorch, but RANK, .*dist_train.sh'):
+        rendezvous('pytorch', {})
+    variables = {name: value.format(rank=0) for name, value in MPI.items()}
+    assert rendezvous('mpi', variables)['MASTER_ADDR'] == '127.0.0.1'
+    with pytest.raises(ValueError, match='on several nodes, but MASTER_ADDR is not set'):
+        rendezvous('mpi', {**variables, 'OMPI_COMM_WORLD_LOCAL_SIZE': '1'})
+    variables['MASTER_ADDR'] = 'node0'
+    assert rendezvous('mpi', variables)['MASTER_ADDR'] == 'node0'

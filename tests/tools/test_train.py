@@ -17,7 +17,6 @@ SMALL = [
     'model.backbone.arch.num_layers=1',
     'train_dataloader.batch_size=4',
     'train_dataloader.num_workers=0',
-    'train_dataloader.persistent_workers=False',
     'train_cfg.max_epochs=1',
     'default_hooks.logger.interval=1',
     'default_hooks.checkpoint.interval=1',

@@ -1,4 +1,5 @@
-# Master images of 256x256 from workers; views of 224x224 made on the device.
+# Master images of 255x255 from workers; views of 224x224 made on the device. The target's is
+# shifted by 0 to 30 pixels, "randomly selected from [0, p)" with p = 31 (paper, Sec. 3.3).
 data_preprocessor = dict(
     type='CMAEDataPreprocessor',
     mean=[123.675, 116.28, 103.53],  # RGB
@@ -6,9 +7,9 @@ data_preprocessor = dict(
 )
 train_pipeline = [
     dict(type='LoadImage'),
-    dict(type='MasterCrop', scale=256, crop_ratio_range=(0.2, 1.0)),
+    dict(type='MasterCrop', scale=255, crop_ratio_range=(0.2, 1.0)),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PixelShift', crop_size=224, max_shift=31),
+    dict(type='PixelShift', crop_size=224, max_shift=30),
     dict(
         type='ColorAugment',
         view='target',

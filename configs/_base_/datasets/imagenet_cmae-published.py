@@ -1,0 +1,14 @@
+# The released code's data: as the paper's but for shifts of 0 to 31 pixels in a master image of
+# 256x256, and for the weights of grey, which it lists in the order of BGR and applies to RGB.
+_base_ = './imagenet_cmae.py'
+
+load, crop, flip, shift, color, pack = _base_.train_pipeline
+train_pipeline = [
+    load,
+    dict(crop, scale=256),
+    flip,
+    dict(shift, max_shift=31),
+    dict(color, gray_weights=(0.114, 0.587, 0.2989)),
+    pack,
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

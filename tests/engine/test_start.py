@@ -1,0 +1,34 @@
+import pytest
+import torch
+from mmengine.config import Config
+
+from cmae_mm.engine.start import load_weights, load_weights_by_hook
+
+from ..models.tiny import tiny_model
+
+
+def test_what_was_loaded_is_said_by_parts(tmp_path):
+    source, model = tiny_model(), tiny_model()
+    for parameter in source.parameters():
+        parameter.data.add_(1.0)
+    encoder = {n: t for n, t in source.state_dict().items() if n.startswith('backbone.')}
+    torch.save({'state_dict': {**encoder, 'neck.a': torch.ones(1)}}, tmp_path / 'a.pth')
+    report = load_weights(model, tmp_path / 'a.pth')
+    num = len(encoder)
+    assert report.startswith(f'backbone {num}/{num}, ')
+    # the target follows the encoder that came
+    assert f'target_backbone {num}/{num}, ' in report
+    assert 'pixel_decoder 0/' in report
+    assert ', projector 0/' in report and ', head 0/' in report
+    assert report.endswith(' tensors loaded, not used: neck (1)')
+    assert model.backbone.ln1.weight.equal(source.backbone.ln1.weight)
+    assert model.target_backbone.ln1.weight.equal(source.backbone.ln1.weight)
+
+
+@pytest.mark.parametrize('resume', [True, False])
+def test_only_weights_are_loaded_by_the_hook(resume):
+    cfg = Config(dict(load_from='a.pth', resume=resume, custom_hooks=[dict(type='A')]))
+    load_weights_by_hook(cfg)
+    hook = dict(type='mmpretrain.LoadWeightsHook', checkpoint='a.pth')
+    assert cfg.custom_hooks == [dict(type='A')] + [hook] * (not resume)
+    assert cfg.load_from == ('a.pth' if resume else None)
