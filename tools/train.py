@@ -60,9 +60,9 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         cfg.optim_wrapper.dtype = 'float16'
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
+    cfg.merge_from_dict(args.cfg_options)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    cfg.merge_from_dict(args.cfg_options)
     return cfg
 
 

@@ -111,7 +111,7 @@ class CMAEViT(VisionTransformer):
         ids_keep = patch_mask.ids_keep.unsqueeze(-1).expand(-1, -1, x.shape[-1])
         x = x.gather(1, ids_keep)  # (N, K, D)
         cls_token = (self.cls_token + self.pos_embed[:, :1]).expand(len(x), -1, -1)
-        x = self.pre_norm(torch.cat((cls_token, x), dim=1))
+        x = self.pre_norm(self.drop_after_pos(torch.cat((cls_token, x), dim=1)))
         for layer in self.layers:
             x = layer(x)
         return (self.ln1(x) if self.final_norm else x), patch_mask

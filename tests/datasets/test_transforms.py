@@ -19,6 +19,9 @@ from cmae_mm.models import CMAEDataPreprocessor
 from .files import write_images
 
 
+NEUTRAL = torch.tensor([1.0, 1.0, 1.0, 0.0])
+
+
 def master(size=(20, 20), channels=3):
     image = np.random.default_rng(0).integers(0, 256, (*size, channels), dtype=np.uint8)
     return {'img': image, 'img_shape': size}
@@ -69,6 +72,20 @@ def test_master_crop_agrees_with_pillow(tmp_path):
     assert np.abs(found - np.asarray(expected)).mean() < 0.6
 
 
+def test_noise_is_shrunk_as_pillow_does(tmp_path):
+    """Without antialiasing noise keeps its contrast."""
+    noise = master((200, 240))
+    crop = MasterCrop(scale=24, crop_ratio_range=(0.9, 1.0))
+    np.random.seed(3)
+    top, left, height, width = crop.rand_crop_params(noise['img'])
+    box = (left, top, left + width, top + height)
+    expected = Image.fromarray(noise['img']).resize((24, 24), Image.BICUBIC, box=box)
+    np.random.seed(3)
+    found = crop(noise)['img'].astype(float)
+    assert found.std() < 15  # of 74
+    assert np.abs(found - np.asarray(expected)).max() <= 2
+
+
 @pytest.mark.parametrize('channels', [1, 3, 4])
 def test_master_crop_takes_any_number_of_channels_and_rectangles(channels):
     found = MasterCrop(scale=(10, 14))(master((30, 40), channels))
@@ -103,17 +120,27 @@ def test_independent_crop_gives_the_target_its_own_master():
 
 def test_color_augment_draws_within_its_ranges():
     augment, drawn = ColorAugment(blur_sigma=(0.5, 2.0)), []
-    for _ in range(300):
+    np.random.seed(0)
+    for _ in range(600):
         drawn.append(augment(PixelShift(16, 4)(master()))['target']['color'])
     drawn = default_collate(drawn)
     jitter = drawn['jitter']
-    assert (jitter[:, :3] - 1).abs().max() <= 0.4 and jitter[:, 3].abs().max() <= 0.1
+    for largest, drawn_jitter in zip((0.4, 0.4, 0.4, 0.1), (jitter - NEUTRAL).T):
+        assert 0.95 * largest < drawn_jitter.max() <= largest  # both ends are reached
+        assert -largest <= drawn_jitter.min() < -0.95 * largest
     blurred = drawn['blur'] > 0
-    assert drawn['blur'][blurred].min() >= 0.5 and drawn['blur'].max() <= 2.0
-    assert drawn['order'].sort(dim=1).values.equal(torch.arange(4).expand(300, 4))
-    jittered = (jitter != torch.tensor([1.0, 1.0, 1.0, 0.0])).any(dim=1)
+    assert 0.5 <= drawn['blur'][blurred].min() < 0.55 and 1.95 < drawn['blur'].max() <= 2.0
+    assert drawn['order'].sort(dim=1).values.equal(torch.arange(4).expand(600, 4))
+    jittered = (jitter != NEUTRAL).any(dim=1)
     for chosen, probability in ((jittered, 0.8), (drawn['gray'], 0.2), (blurred, 0.5)):
         assert abs(chosen.float().mean().item() - probability) < 0.1
+
+
+def test_weights_of_grey_come_with_the_view():
+    color = ColorAugment(gray_prob=1, gray_weights=(0.5, 0.25, 0.25))
+    color = color(PixelShift(16, 4)(master()))['target']['color']
+    assert color['gray'] and color['gray_weights'].tolist() == [0.5, 0.25, 0.25]
+    assert 'gray_weights' not in ColorAugment()(PixelShift(16, 4)(master()))['target']['color']
 
 
 def test_colours_of_images_without_three_channels_are_an_error():

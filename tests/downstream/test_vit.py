@@ -161,3 +161,13 @@ def test_mmpretrain_s_small_is_noted(caplog):
         assert 'ViT-S' not in caplog.text
         DownstreamViT('small')
     assert "ViT-S, of width 384 and 12 blocks, is arch='deit-s'" in caplog.text
+
+
+def test_tokens_are_dropped_out_after_the_position_embedding():
+    model, images = initialised(drop_rate=0.5), torch.randn(4, 3, 32, 32)
+    model.eval()
+    kept = model.embed(images)[0]
+    tokens = model.train().embed(images)[0]
+    dropped = tokens == 0
+    assert 0.4 < dropped.float().mean() < 0.6
+    torch.testing.assert_close(tokens[~dropped], 2 * kept[~dropped])

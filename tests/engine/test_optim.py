@@ -1,3 +1,4 @@
+import contextlib
 import sys
 from pathlib import Path
 
@@ -149,6 +150,25 @@ def test_a_float16_run_resumes_one_of_any_precision(scaling):
     other.load_state_dict(resumed.state_dict())
     assert other.loss_scaler.get_scale() == 8
     wrapper(model, dtype='float32').load_state_dict(resumed.state_dict())  # and the other way
+
+
+def test_gradients_of_accumulated_steps_are_not_averaged_across_ranks():
+    class Wrapped(nn.Linear):
+        waits = 0
+
+        @contextlib.contextmanager
+        def no_sync(self):
+            self.waits += 1
+            yield
+
+    model = Wrapped(4, 4)
+    optim_wrapper = wrapper(model, dtype='float32', accumulative_counts=2)
+    optim_wrapper.initialize_count_status(model, 0, 4)
+    for expected in (1, 1, 2, 2):
+        with optim_wrapper.optim_context(model):
+            loss = model(torch.randn(2, 4)).square().sum()
+        optim_wrapper.update_params(loss)
+        assert model.waits == expected
 
 
 def test_unknown_precision_is_an_error():

@@ -135,6 +135,45 @@ def test_target_embedding_is_the_mean_over_patches_without_the_class_token():
     torch.testing.assert_close(seen[0], tokens[:, 1:].mean(dim=1))
 
 
+def test_the_online_view_is_encoded_masked_and_reconstructed_and_the_target_view_is_the_target():
+    model, (online, target), calls = tiny_model(), two_views(), {}
+
+    def record(name, method):
+        def call(*args):
+            calls[name] = args
+            calls[f'{name} result'] = method(*args)
+            return calls[f'{name} result']
+
+        return call
+
+    model.backbone.encode = record('online', model.backbone.encode)
+    model.target_backbone.encode = record('target', model.target_backbone.encode)
+    model.head.loss = record('loss', model.head.loss)
+    losses = model.loss([online, target])
+    assert calls['online'][0] is online and calls['target'][0] is target
+    _, images, patch_mask, _, _ = calls['loss']
+    assert images is online and patch_mask is calls['online result'][1]
+    assert calls['target result'][1] is None  # the whole image
+    # pixels of the target view would give another reconstruction loss
+    pixels = calls['loss'][0]
+    removed = patch_mask.mask.bool()
+    expected = (pixels - model.head.construct_target(online))[removed].square().mean()
+    torch.testing.assert_close(losses['loss_rc'], expected)
+
+
+def test_the_losses_move_with_their_views():
+    model, (online, target) = tiny_model(), two_views()
+
+    def losses(*views):
+        torch.manual_seed(2)
+        return model.loss(list(views))
+
+    before, other = losses(online, target), losses(online, target.flip(0))
+    assert other['loss_rc'].equal(before['loss_rc'])
+    assert not torch.isclose(other['loss_ct'], before['loss_ct'])
+    assert not torch.isclose(losses(online.flip(3), target)['loss_rc'], before['loss_rc'])
+
+
 def test_reconstruct_marks_what_the_encoder_did_not_see():
     model = tiny_model()
     images = two_views()[0]

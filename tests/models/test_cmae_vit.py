@@ -3,7 +3,7 @@ import torch
 from mmpretrain.models import VisionTransformer
 from mmpretrain.registry import MODELS
 
-from cmae_mm.models import CMAEViT, plain_encoder
+from cmae_mm.models import CMAEViT, cmae_vit, plain_encoder
 from cmae_mm.models.cmae_vit import sincos_position_embedding
 
 from .tiny import ARCH
@@ -98,3 +98,32 @@ def test_sizes_that_do_not_fit_are_an_error(field, message):
 def test_images_of_another_form_are_an_error(shape):
     with pytest.raises(ValueError, match='the encoder was built for'):
         vit(mask_ratio=0.5).encode(torch.randn(shape))
+
+
+def test_tokens_are_dropped_out_after_the_position_embedding():
+    encoder = vit(mask_ratio=0.5, drop_rate=0.5, arch={**ARCH, 'num_layers': 1})
+    encoder.layers, encoder.final_norm = torch.nn.ModuleList(), False
+    images, noise = torch.randn(4, 3, 16, 24), torch.rand(4, 24)
+    kept = encoder.encode(images, noise)[0]
+    encoder.train()
+    tokens = encoder.encode(images, noise)[0]
+    dropped = tokens == 0
+    assert 0.4 < dropped.float().mean() < 0.6
+    torch.testing.assert_close(tokens[~dropped], 2 * kept[~dropped])
+
+
+def test_the_stem_starts_as_the_linear_layer_that_it_is():
+    stem = vit(arch={**ARCH, 'embed_dims': 96}, patch_size=8).patch_embed.projection.weight
+    bound = (6 / (3 * 8 * 8 + 96)) ** 0.5  # Xavier's, of patch² * channels inputs
+    assert 0.97 * bound < stem.abs().max() <= bound
+    assert stem.std().item() == pytest.approx(bound / 3**0.5, rel=0.03)
+
+
+def test_mmpretrain_s_small_is_noted(monkeypatch):
+    said = []
+    monkeypatch.setattr(cmae_vit, 'print_log', lambda text, *_: said.append(text))
+    with torch.device('meta'):
+        CMAEViT('deit-s')
+        assert not said
+        CMAEViT('small')
+    assert "width 768 and 8 blocks; ViT-S" in said[0]

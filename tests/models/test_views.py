@@ -70,6 +70,17 @@ def test_each_image_has_its_own_parameters():
     assert found[1, 0].equal(found[1, 1]) and found[1, 1].equal(found[1, 2])
 
 
+def test_grey_weighs_the_channels_as_luma_or_as_told():
+    gray = augment_color(images(), **color(gray=True))
+    luma = (images() * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
+    torch.testing.assert_close(gray, luma.expand(-1, 3, -1, -1), rtol=1e-5, atol=1e-3)
+    weights = torch.tensor([[0.1, 0.2, 0.7], [1.0, 0.0, 0.0]])
+    found = augment_color(images(2), **color(2, gray=True), gray_weights=weights)
+    for image, weight, result in zip(images(2), weights, found):
+        expected = sum(w * channel for w, channel in zip(weight, image))
+        torch.testing.assert_close(result, expected.expand(3, -1, -1), rtol=1e-5, atol=1e-3)
+
+
 def test_blur_keeps_flat_images_and_spreads_a_point_as_a_gaussian():
     flat = torch.full((2, 3, 9, 9), 7.0)
     torch.testing.assert_close(augment_color(flat.clone(), **color(2, blur=1.5)), flat)

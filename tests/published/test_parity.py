@@ -3,9 +3,11 @@
 import copy
 import functools
 import sys
+from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmpretrain.registry import MODELS
 
 from cmae_mm.engine.ranks import run_ranks
@@ -14,6 +16,8 @@ from cmae_mm.published.parity import check_parity, training_step
 
 from ..tools.process import run_process
 
+ROOT = Path(__file__).parents[2]
+RELEASED = ROOT / 'tests' / 'data' / 'published_cmae_small.pt'
 ARCH = dict(embed_dims=24, num_layers=1, num_heads=2, feedforward_channels=24)
 DECODER = dict(
     type='MAEPretrainDecoder',
@@ -109,6 +113,80 @@ def test_equal_numbers_pass_and_every_other_number_fails(world):
         'stepped',
         'stepped biases',
     }
+
+
+def test_a_step_equals_that_of_the_released_code():
+    rows = check_parity(torch.load(RELEASED, weights_only=True))
+    assert len(rows) == 9
+    assert not [row for row in rows if not row.passed]
+
+
+def test_the_released_config_is_the_published_one():
+    """What the released code's ViT-B config says, through the translation, is our config."""
+    encoder = dict(type='CMAEViT', arch='b', patch_size=16)
+    decoder = dict(type='MAEPretrainDecoder', patch_size=16, in_chans=3, embed_dim=768)
+    decoder.update(decoder_embed_dim=512, decoder_num_heads=16, mlp_ratio=4.0)
+    neck = dict(type='NonLinearNeck', hid_channels=1536, out_channels=256, num_layers=2)
+    neck.update(with_bias=True, with_last_bn=False, with_avg_pool=False)
+    translated = model_config(
+        dict(
+            backbone=dict(
+                online=dict(**encoder, mask_ratio=0.65),
+                target=dict(**encoder, mask_ratio=0.0, final_norm=False),
+            ),
+            neck=dict(
+                pixel=dict(**decoder, decoder_depth=8),
+                feature=dict(**decoder, decoder_depth=2),
+                projector=dict(**neck, in_channels=768),
+            ),
+            head=dict(
+                predictor=dict(**neck, in_channels=256), temperature=0.07, ct_weight=1.0, rc_weight=1.0
+            ),
+        )
+    )
+    path = ROOT / 'configs/_base_/models/cmae-published_vit-base-p16.py'
+    models = []
+    with torch.device('meta'):
+        for cfg in (translated, Config.fromfile(path).model):
+            models.append(MODELS.build(cfg))
+    ours, theirs = (
+        {name: tensor.shape for name, tensor in model.state_dict().items()} for model in models
+    )
+    assert ours == theirs
+    for read in (
+        lambda model: (model.backbone.mask_ratio, model.backbone.masking.block),
+        lambda model: (model.target_backbone.mask_ratio, model.target_backbone.final_norm),
+        lambda model: (model.head.norm_pix, model.head.loss_weight),
+        lambda model: model.head.contrastive.temperature,
+        lambda model: model.head.contrastive.loss_weight,
+        lambda model: model.head.predictor.bn0.eps,
+    ):
+        assert read(models[0]) == read(models[1])
+    assert models[0].head.contrastive.loss_weight == pytest.approx(0.14)
+
+
+def test_projectors_of_the_published_recipe_start_as_torch_s_and_all_else_as_mae_s():
+    cfg = Config.fromfile(ROOT / 'configs/_base_/models/cmae-published_vit-base-p16.py').model
+    cfg.backbone.update(arch={**ARCH, 'embed_dims': 96}, img_size=32, patch_size=4)
+    for decoder in (cfg.neck.pixel, cfg.neck.feature):
+        decoder.update(decoder_embed_dim=96, decoder_num_heads=2)
+    cfg.neck.feature.out_channels = 96
+    torch.manual_seed(0)
+    model = MODELS.build(cfg)
+    model.init_weights()
+    for name, module in model.named_modules():
+        if not isinstance(module, torch.nn.Linear) or name.startswith('target_'):
+            continue
+        fan_out, fan_in = module.weight.shape
+        if 'projector' in name or 'predictor' in name:
+            bound = fan_in**-0.5  # torch's, of biases, too
+            assert module.bias is None or module.bias.abs().max() > 0.9 * bound
+        else:
+            bound = (6 / (fan_in + fan_out)) ** 0.5  # Xavier's
+            assert module.bias.abs().max() < 1e-4
+        assert 0.95 * bound < module.weight.abs().max() <= bound, name
+    for name, parameter in model.target_projector.named_parameters():
+        assert parameter.equal(model.projector.get_parameter(name))
 
 
 def test_negatives_come_from_all_ranks():

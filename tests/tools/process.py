@@ -1,6 +1,7 @@
 """Running a tool as a user does."""
 
 import os
+import runpy
 import socket
 import subprocess
 import sys
@@ -23,6 +24,12 @@ def run_process(*command):
             'PORT': str(free_port()),
         },
     )
+
+
+def run_here(tool, *arguments, monkeypatch):
+    """Run a tool in this process, which spares it the seconds of importing the hosts."""
+    monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+    runpy.run_path(str(ROOT / 'tools' / tool), run_name='__main__')
 
 
 def free_port():

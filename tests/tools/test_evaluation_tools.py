@@ -1,7 +1,4 @@
 import json
-import runpy
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,14 +7,9 @@ from mmengine.config import Config
 from PIL import Image
 
 from cmae_mm.evaluation import initial_state
-from tests.models.tiny import tiny_config
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
-
-
-def run(tool, *arguments, monkeypatch):
-    monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
-    runpy.run_path(str(TOOLS / tool), run_name='__main__')
+from ..models.tiny import tiny_config
+from .process import run_here as run
 
 
 @pytest.fixture
