@@ -149,7 +149,10 @@ def test_models_of_imagenet_runs(recipe, size):
     ],
 )
 def test_folder_configs_are_the_paper_s_with_a_rate_that_follows_the_batch(name, values):
-    cfg, paper = Config.fromfile(CONFIGS / f'{name}.py'), imagenet_config('cmae/cmae', 'base', 128, 300)
+    cfg, paper = (
+        Config.fromfile(CONFIGS / f'{name}.py'),
+        imagenet_config('cmae/cmae', 'base', 128, 300),
+    )
     assert cfg.auto_scale_lr == dict(base_batch_size=4096, enable=True)
     assert cfg.model.backbone.arch == values['arch']
     assert cfg.train_pipeline == paper.train_pipeline

@@ -28,7 +28,11 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         help='go on from this checkpoint, or from the newest in the work folder',
     )
-    parser.add_argument('--amp', action='store_true', help='mixed precision: float16, on a CPU bfloat16 if it has instructions for it')
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision: float16, on a CPU bfloat16 if it has instructions for it',
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',

@@ -37,7 +37,9 @@ def fit_to_cpu(cfg: Config) -> None:
     wrapper = cfg.get('optim_wrapper') or {}
     if cfg.get('default_scope') == 'mmdet' and 'PrecisionOptimWrapper' in wrapper.get('type', ''):
         if wrapper.get('dtype') != 'float32':
-            print_log("float32: on CPUs mmcv's operators, such as nms, take nothing else", 'current')
+            print_log(
+                "float32: on CPUs mmcv's operators, such as nms, take nothing else", 'current'
+            )
         wrapper.dtype = 'float32'
     if cfg.get('launcher', 'none') != 'none':
         os.environ.update(rendezvous(cfg.launcher, os.environ))

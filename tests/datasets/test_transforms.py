@@ -18,7 +18,6 @@ from cmae_mm.models import CMAEDataPreprocessor
 
 from .files import write_images
 
-
 NEUTRAL = torch.tensor([1.0, 1.0, 1.0, 0.0])
 
 

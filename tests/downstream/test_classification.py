@@ -73,7 +73,10 @@ def test_header_gives_commands_hardware_and_result(path):
     assert f'tools/train.py {own}' in header
     if path != QUICKSTART:
         assert f'  tools/dist_train.sh {own} 8  ' in header
-        assert f'MASTER_ADDR=<address of node 0> tools/dist_train.sh {own} 8 --auto-scale-lr  ' in header
+        assert (
+            f'MASTER_ADDR=<address of node 0> tools/dist_train.sh {own} 8 --auto-scale-lr  '
+            in header
+        )
     assert header.endswith(('Time and result: not measured.\n', 'see docs/classification.md.\n'))
 
 

@@ -1,8 +1,10 @@
 """Detection configs: the protocols they state, and training on files as COCO has them."""
 
 import json
+import re
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -279,6 +281,10 @@ def test_objects_without_masks_are_one_clear_line(scenes, tmp_path):
 
 # data of one's own, as docs/detection.md says it
 
+DETECTION_DOCS = (ROOT / 'docs' / 'detection.md').read_text()
+PAPER_PART = re.search(
+    r"CMAE's own protocol.*?is a config of\n(.*?)\nThe other one", DETECTION_DOCS, re.DOTALL
+)[1]
 OWN_CONFIG, FROM_OBJECTS, BOXES_ALONE = python_blocks('detection.md')
 
 
@@ -322,6 +328,28 @@ def test_own_pictures_of_objects_train(scenes, tmp_path, monkeypatch):
         assert there == here
     losses = train_one_iteration(own_config(OWN_CONFIG, tmp_path), tmp_path / 'run')
     assert losses['loss_mask'] > 0
+
+
+def test_boxes_alone_go_on_top_of_the_quickstart_too(tmp_path):
+    base = 'vit-base-p16_fpn_mask-rcnn_8xb2-amp-1x_coco.py'
+    cfg = read_config(BOXES_ALONE.replace(base, 'quickstart.py'), tmp_path)
+    assert cfg.model.type == 'FasterRCNN'
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        steps = loader.dataset.pipeline
+        assert steps[0] == dict(type='LoadImageFromFile', color_type='grayscale')
+        assert dict(type='LoadAnnotations', with_bbox=True) in steps
+        assert steps[-1].type == 'PackDetInputs'
+
+
+def test_the_paper_s_schedule_is_a_config_of_three_lines(tmp_path):
+    (text,) = re.findall(r'\n((?:    .*\n|\n)+)', PAPER_PART)
+    cfg = read_config(textwrap.dedent(text), tmp_path)
+    warm_up, cosine = cfg.param_scheduler
+    assert (warm_up.end, warm_up.by_epoch) == (250, False)
+    assert cosine == dict(type='CosineAnnealingLR', T_max=100, convert_to_iter_based=True)
+    assert cfg.train_cfg.max_epochs == 100
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.lr, optimizer.weight_decay) == (1e-4, 0.1)
 
 
 def test_boxes_alone_train(scenes, tmp_path):

@@ -50,9 +50,7 @@ def test_each_map_is_what_vitdet_makes_of_the_features():
         return norm(F.conv2d(x, parameters[f'{name}.2.weight'], padding=1), f'{name}.3')
 
     largest = double(gelu(norm(double(features, 'scales.0.0'), 'scales.0.1')), 'scales.0.3')
-    halved = torch.stack(
-        [features[:, :, i::2, j::2] for i in range(2) for j in range(2)]
-    ).amax(0)
+    halved = torch.stack([features[:, :, i::2, j::2] for i in range(2) for j in range(2)]).amax(0)
     scaled = [largest, double(features, 'scales.1'), features, halved]
     expected = [output(x, f'outputs.{index}') for index, x in enumerate(scaled)]
     expected.append(expected[-1][:, :, ::2, ::2])

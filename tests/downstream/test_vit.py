@@ -151,7 +151,9 @@ def test_drop_path_drops_a_branch_for_whole_images(window_size, rel_pos):
     if window_size:
         attended = reunite(attended, window_size, (8, 8)).flatten(1, 2)
     kept = ~dropped
-    torch.testing.assert_close((result - residual)[kept], attended[kept] / (1 - rate), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        (result - residual)[kept], attended[kept] / (1 - rate), atol=1e-5, rtol=1e-4
+    )
 
 
 def test_mmpretrain_s_small_is_noted(caplog):

@@ -126,7 +126,10 @@ def test_a_gpu_gets_what_the_config_says():
 def scaling(monkeypatch):
     """A loss scaler that is enabled although there is no GPU."""
     monkeypatch.setattr('torch.cuda.amp.common.amp_definitely_not_available', lambda: False)
-    for module in (sys.modules.get('torch.amp.grad_scaler'), sys.modules['torch.cuda.amp.grad_scaler']):
+    for module in (
+        sys.modules.get('torch.amp.grad_scaler'),
+        sys.modules['torch.cuda.amp.grad_scaler'],
+    ):
         if hasattr(module, 'amp_definitely_not_available'):
             monkeypatch.setattr(module, 'amp_definitely_not_available', lambda: False)
     return optim.GradScaler(init_scale=64.0)

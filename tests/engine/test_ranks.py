@@ -45,7 +45,9 @@ def test_detectors_train_in_float32_without_gpus(monkeypatch):
     assert dtype('mmdet', dtype='float16') == 'float16'
 
 
-SLURM = dict(SLURM_PROCID='{rank}', SLURM_NTASKS='2', SLURM_LOCALID='{rank}', SLURM_NODELIST='n[1-2]')
+SLURM = dict(
+    SLURM_PROCID='{rank}', SLURM_NTASKS='2', SLURM_LOCALID='{rank}', SLURM_NODELIST='n[1-2]'
+)
 MPI = dict(
     OMPI_COMM_WORLD_RANK='{rank}',
     OMPI_COMM_WORLD_SIZE='2',

@@ -126,4 +126,4 @@ def test_mmpretrain_s_small_is_noted(monkeypatch):
         CMAEViT('deit-s')
         assert not said
         CMAEViT('small')
-    assert "width 768 and 8 blocks; ViT-S" in said[0]
+    assert 'width 768 and 8 blocks; ViT-S' in said[0]

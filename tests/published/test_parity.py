@@ -140,7 +140,10 @@ def test_the_released_config_is_the_published_one():
                 projector=dict(**neck, in_channels=768),
             ),
             head=dict(
-                predictor=dict(**neck, in_channels=256), temperature=0.07, ct_weight=1.0, rc_weight=1.0
+                predictor=dict(**neck, in_channels=256),
+                temperature=0.07,
+                ct_weight=1.0,
+                rc_weight=1.0,
             ),
         )
     )

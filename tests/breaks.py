@@ -1,0 +1,200 @@
+"""Break the code on purpose, a line at a time, and count which breaks the tests notice.
+
+    python tests/breaks.py [--only WORD ...] [--list]
+
+Each break is made in a copy of the checkout, where the tests named beside it run until the first
+failure. Exit status 1 if a break goes unnoticed, or if its line is not to be found any more.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Break(NamedTuple):
+    """A line of a file, what it becomes, and the tests that should notice."""
+
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+MODELS = 'tests/models'
+DATA = 'tests/datasets tests/test_pretraining_values.py'
+VALUES = 'tests/test_pretraining_values.py'
+ENGINE = 'tests/engine'
+DOWNSTREAM = (
+    'tests/downstream/test_vit.py tests/downstream/test_attention.py '
+    'tests/downstream/test_pyramid.py tests/downstream/test_checks.py '
+    'tests/downstream/test_layer_decay.py'
+)
+TRAIN = 'tests/tools/test_train.py'
+PUBLISHED = 'tests/published'
+EVALUATION = 'tests/evaluation tests/tools/test_evaluation_tools.py'
+CONVERSION = 'tests/conversion'
+
+CMAE = 'cmae_mm/models/cmae.py'
+VIEWS = 'cmae_mm/models/views.py'
+TRANSFORMS = 'cmae_mm/datasets/transforms.py'
+PAPER_MODEL = 'configs/_base_/models/cmae_vit-base-p16.py'
+PAPER_DATA = 'configs/_base_/datasets/imagenet_cmae.py'
+SCHEDULE = 'configs/_base_/schedules/adamw_coslr_300e.py'
+
+BREAKS = [
+    # that went unnoticed once
+    Break(CMAE, 'self.head.loss(pixels, online_view', 'self.head.loss(pixels, target_view', MODELS),
+    Break(CMAE, '= self.backbone.encode(online_view)', '= self.backbone.encode(target_view)', MODELS),
+    Break(TRANSFORMS, "mode='bicubic', antialias=True", "mode='bicubic', antialias=False", DATA),
+    Break(TRANSFORMS, 'uniform(-self.deviation, self.deviation)', 'uniform(0, self.deviation / 4)', DATA),
+    Break('cmae_mm/published/config.py', ' * 2 * temperature', '', PUBLISHED),
+    Break(
+        'cmae_mm/models/cmae_vit.py',
+        '        nn.init.xavier_uniform_(self.patch_embed.projection.weight.flatten(1))\n',
+        '',
+        MODELS,
+    ),
+    Break('cmae_mm/downstream/pyramid.py', 'nn.GELU()', 'nn.ReLU()', DOWNSTREAM),
+    Break('cmae_mm/downstream/pyramid.py', 'nn.MaxPool2d(2)', 'nn.AvgPool2d(2)', DOWNSTREAM),
+    Break('cmae_mm/downstream/vit.py', 'self.drop_after_pos(x)', 'x', DOWNSTREAM),
+    Break('cmae_mm/engine/optim.py', 'OptimWrapper.optim_context(self, model), cast', 'cast', ENGINE),
+    Break(PAPER_MODEL, 'temperature=0.07', 'temperature=0.7', VALUES),
+    Break(PAPER_MODEL, 'momentum=0.996', 'momentum=0.5', VALUES),
+    Break(PAPER_MODEL, 'norm_pix=True', 'norm_pix=False', VALUES),
+    Break(SCHEDULE, 'lr=2.4e-3', 'lr=0.24', VALUES),
+    Break(SCHEDULE, 'betas=(0.9, 0.95)', 'betas=(0.9, 0.5)', VALUES),
+    Break(PAPER_DATA, '[123.675, 116.28, 103.53]', '[103.53, 116.28, 123.675]', VALUES),
+    Break(PAPER_DATA, 'crop_ratio_range=(0.2, 1.0)', 'crop_ratio_range=(0.9, 1.0)', VALUES),
+    Break(PAPER_DATA, 'max_shift=30', 'max_shift=3', VALUES),
+    Break('tools/train.py', 'cfg.auto_scale_lr.enable = True', 'pass', TRAIN),
+    Break('tools/train.py', "cfg.optim_wrapper.dtype = 'float16'", 'pass', TRAIN),
+    Break('tools/train.py', "None if args.resume == 'auto' else args.resume", 'None', TRAIN),
+    Break('tools/train.py', 'cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None', 'pass', TRAIN),
+    # the method
+    Break('cmae_mm/models/masking.py', 'mask=(rank >= self.num_keep)', 'mask=(rank > self.num_keep)', MODELS),
+    Break('cmae_mm/models/masking.py', '(1 - ratio) + 1e-6)', '(1 - ratio))', MODELS),
+    Break('cmae_mm/models/momentum.py', 'self.onlines, 1 - momentum)', 'self.onlines, momentum)', MODELS),
+    Break('cmae_mm/models/losses.py', 'labels + len(online) * get_rank()', 'labels', MODELS),
+    Break('cmae_mm/models/losses.py', '/ self.temperature', '', MODELS),
+    Break('cmae_mm/models/decoders.py', 'self.decoder_norm(x)[:, 1:]', 'self.decoder_norm(x)[:, :-1]', MODELS + ' ' + PUBLISHED),
+    Break('cmae_mm/models/decoders.py', ' + self.decoder_pos_embed', '', MODELS + ' ' + PUBLISHED),
+    Break('cmae_mm/models/head.py', '(var + 1e-6).sqrt() + mean', 'var + mean', MODELS),
+    Break(CMAE, 'target_tokens[:, 1:].mean(dim=1)', 'target_tokens.mean(dim=1)', MODELS),
+    Break(CMAE, 'self.update_target(momentum=0.0)', 'pass', MODELS),
+    Break('cmae_mm/models/cmae_vit.py', 'self.pos_embed.requires_grad = False', 'pass', MODELS),
+    Break('cmae_mm/models/cmae_vit.py', 'grid[::-1]', 'grid', MODELS),
+    Break(VIEWS, '[5.0, 3.0, 1.0]', '[1.0, 3.0, 5.0]', MODELS),
+    Break(VIEWS, 'int(3 * sigma.max()', 'int(1 * sigma.max()', MODELS),
+    Break(VIEWS, 'mean(dim=(2, 3), keepdim=True)', 'mean()', MODELS),
+    Break(VIEWS, '_apply(_grayscale, images, gray, gray_weights)', '_apply(_grayscale, images, gray, gray_weights.flip(1))', MODELS),
+    Break('cmae_mm/models/data_preprocessor.py', '/ self.std', '/ self.mean', DATA),
+    # its data
+    Break('cmae_mm/datasets/pretrain_dataset.py', '(self.seed, self.epoch, index)', '(self.seed, index)', DATA),
+    Break('cmae_mm/datasets/pretrain_dataset.py', '        np.random.set_state(state)\n', '        pass\n', DATA),
+    Break('cmae_mm/datasets/folder.py', 'entry.name.lower().endswith', 'entry.name.endswith', DATA),
+    Break('cmae_mm/datasets/decode.py', ' | cv2.IMREAD_ANYDEPTH', '', DATA),
+    Break('cmae_mm/datasets/decode.py', 'size[0] * size[1] > max_pixels', 'size[0] * size[1] >= max_pixels', DATA),
+    Break('cmae_mm/datasets/decode.py', 'cv2.COLOR_BGR2RGB', 'cv2.COLOR_RGB2RGBA', DATA),
+    Break('cmae_mm/datasets/builtin.py', "number, split == 'test'", 'number, False', DATA),
+    Break(TRANSFORMS, 'np.random.randint(0, self.max_shift + 1', 'np.random.randint(0, self.max_shift', DATA),
+    # the run
+    Break('cmae_mm/engine/checkpoint.py', "raise _RefusedError(f'{module}.{name}')", 'pass', ENGINE),
+    Break('cmae_mm/engine/pretrained.py', "here, 'bicubic', extra", "here, 'bilinear', extra", ENGINE),
+    Break('cmae_mm/engine/pretrained.py', 'resized[:, extra - encoder.num_extra_tokens :]', 'resized', ENGINE),
+    Break('cmae_mm/engine/start.py', 'path, runner.model, whole=True', 'path, runner.model, whole=False', TRAIN),
+    Break('cmae_mm/engine/config.py', 'loader.persistent_workers = False', 'pass', ENGINE),
+    Break('cmae_mm/engine/optim.py', "for p in group['params'] if p.requires_grad]", "for p in group['params']]", ENGINE),
+    Break('cmae_mm/engine/optim.py', "state_dict.get('loss_scaler') == {}", 'False', ENGINE),
+    Break('cmae_mm/engine/momentum_hook.py', 'not runner.optim_wrapper.should_update()', 'False', ENGINE),
+    Break('cmae_mm/engine/progress.py', 'batch_size * get_world_size()', 'batch_size', ENGINE),
+    Break('cmae_mm/engine/ranks.py', "part['type'] = 'BN'", 'pass', ENGINE),
+    Break('cmae_mm/engine/errors.py', 'if not _is_users(error):', 'if False:', ENGINE),
+    Break('tools/dist_launch.sh', '[ -z "${NODE_RANK:-}" ] ||', 'false ||', 'tests/tools/test_launch.py'),
+    # what the encoder goes to
+    Break('cmae_mm/downstream/attention.py', 'place[:, None] - place + size - 1', 'place - place[:, None] + size - 1', DOWNSTREAM),
+    Break('cmae_mm/downstream/attention.py', 'q * self.head_dims**-0.5', 'q', DOWNSTREAM),
+    Break('cmae_mm/downstream/vit.py', '(index + 1) % part == 0', 'index % part == 0', DOWNSTREAM),
+    Break('cmae_mm/downstream/vit.py', 'layer.drop_path(self.attend(layer.attn, layer.ln1(x), grid, size))', 'self.attend(layer.attn, layer.ln1(x), grid, size)', DOWNSTREAM),
+    Break('cmae_mm/downstream/layer_decay.py', 'flat_decay_mult=0.0', 'flat_decay_mult=1.0', DOWNSTREAM),
+    Break('cmae_mm/downstream/checks.py', 'labels >= self.num_classes', 'labels > self.num_classes', DOWNSTREAM),
+    Break('cmae_mm/conversion/formats.py', 'weight * scale.unsqueeze(1)', 'weight * scale', CONVERSION),
+    Break('cmae_mm/published/checkpoint.py', '.view(1, 3, 1, 1)).flip(1)', '.view(1, 3, 1, 1))', PUBLISHED),
+    Break('cmae_mm/published/checkpoint.py', '(-1, 3)).flip(1)', '(-1, 3))', PUBLISHED),
+    Break('cmae_mm/evaluation/encoder.py', 'bgr=not rgb', 'bgr=rgb', EVALUATION),
+    Break('cmae_mm/evaluation/probes.py', '/ temperature).exp()', '* 0).exp()', EVALUATION),
+    Break('cmae_mm/evaluation/images.py', '(height - rows) // 2', '0', EVALUATION),
+    Break('cmae_mm/evaluation/reconstruction.py', 'torch.where(hidden, predictions, images)', 'predictions', EVALUATION),
+    Break('requirements/install.py', "PIP_USER='0'", "PIP_USER='1'", 'tests/test_install.py'),
+]  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--only', nargs='*', default=[], help='breaks whose file or line has these')
+    parser.add_argument('--list', action='store_true', help='list the breaks')
+    args = parser.parse_args()
+    chosen = [b for b in BREAKS if all(word in f'{b.file} {b.old}' for word in args.only)]
+    if args.list:
+        print('\n'.join(describe(one) for one in chosen))
+        return 0
+    caught = 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy_checkout(Path(folder))
+        for number, one in enumerate(chosen, 1):
+            start = time.monotonic()
+            noticed = run(one, Path(folder))
+            caught += noticed
+            seconds = time.monotonic() - start
+            verdict = 'caught  ' if noticed else 'SURVIVED'
+            print(
+                f'{number:3}/{len(chosen)} {verdict} {seconds:4.0f} s  {describe(one)}', flush=True
+            )
+    print(f'{caught} of {len(chosen)} breaks caught')
+    return int(caught < len(chosen))
+
+
+def describe(one: Break) -> str:
+    old, new = (' '.join(text.split()) or 'nothing' for text in (one.old, one.new))
+    return f'{one.file}: {old} -> {new}'
+
+
+def copy_checkout(folder: Path) -> None:
+    """Copy what git tracks, as it is now."""
+    listed = subprocess.check_output(['git', 'ls-files', '-z'], cwd=ROOT, text=True)
+    for name in filter(None, listed.split('\0')):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+
+
+def run(one: Break, folder: Path) -> bool:
+    """Whether the tests fail on the break, or can't be collected any more."""
+    path = folder / one.file
+    text = path.read_text()
+    if text.count(one.old) != 1:
+        raise SystemExit(f'{one.file} has {text.count(one.old)} times {one.old!r}, expected once')
+    path.write_text(text.replace(one.old, one.new))
+    try:
+        command = [sys.executable, '-m', 'pytest', '-x', '-q', '-p', 'no:cacheprovider']
+        process = subprocess.run(
+            [*command, '-m', 'not slow', *one.tests.split()],
+            cwd=folder,
+            env={**os.environ, 'PYTHONPATH': str(folder), 'PYTHONDONTWRITEBYTECODE': '1'},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        return process.returncode in (1, 2)
+    finally:
+        path.write_text(text)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
