@@ -66,8 +66,8 @@ CPU_BESIDE_A_GPU = 'cpu-beside-a-gpu'
 LOOK_AT_TORCH = """
 import os, re, torch
 from torch.utils.cpp_extension import CUDA_HOME
-gpus = [torch.cuda.get_device_capability(n) for n in range(torch.cuda.device_count())]
-kinds = os.environ.get('TORCH_CUDA_ARCH_LIST') or ' '.join('%d.%d' % gpu for gpu in sorted(set(gpus)))
+gpus = {torch.cuda.get_device_capability(n) for n in range(torch.cuda.device_count())}
+kinds = os.environ.get('TORCH_CUDA_ARCH_LIST') or ' '.join('%d.%d' % gpu for gpu in sorted(gpus))
 cuda = '-'.join(['cuda' + str(torch.version.cuda), *re.split('[ ;]+', kinds)])
 print(torch.__version__, 'cpu' if not gpus else cuda if CUDA_HOME else 'cpu-beside-a-gpu')
 """
