@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from cmae_mm.conversion import FORMATS, convert_file, export_encoder, import_enc
 from cmae_mm.engine.checkpoint import load_state_dict
 
 from ..models.tiny import ARCH, tiny_model
-from ..tools.process import run_process
+from ..tools.process import process_here
 
 WIDTH, DEPTH, HEADS = ARCH['embed_dims'], ARCH['num_layers'], ARCH['num_heads']
 
@@ -377,7 +376,7 @@ def test_mmpretrain_starts_from_the_file(tmp_path, to, fields):
 
 
 def run_tool(*arguments):
-    return run_process(sys.executable, 'tools/convert_checkpoint.py', *arguments)
+    return process_here('convert_checkpoint.py', *arguments)
 
 
 def test_tool_says_in_one_line_what_it_wrote(tmp_path):

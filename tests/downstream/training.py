@@ -1,10 +1,29 @@
 """One training iteration of any downstream config, through the real Runner."""
 
+import gc
+
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmpretrain.models import VisionTransformer
 
 from cmae_mm.engine.ranks import fit_to_cpu
+
+
+def shallow(cfg, depth=4):
+    """Leave a config's encoder as wide as it is and make it a few blocks deep.
+
+    What full depth would show takes no training: the configs' values have tests of their own.
+    """
+    backbone = cfg.model.backbone
+    arch = VisionTransformer.arch_zoo[backbone.arch]
+    backbone.arch = {**arch, 'num_layers': depth}
+    if 'out_indices' in backbone:
+        backbone.out_indices = tuple(range(depth))[-len(backbone.out_indices) :]
+    if 'frozen_stages' in backbone:
+        backbone.frozen_stages = backbone.frozen_stages * depth // arch['num_layers']
+    if 'global_blocks' in backbone:  # one of the blocks has windows
+        backbone.global_blocks = depth // 2
 
 
 def train_one_iteration(cfg, work_dir):
@@ -44,6 +63,8 @@ def train_one_iteration(cfg, work_dir):
         name for name, p in _watched(runner.model) if not torch.equal(p, before.biases[name])
     }
     assert changed == before.biases.keys(), f'not trained: {before.biases.keys() - changed}'
+    del runner, before
+    gc.collect()  # a Runner is full of cycles, and holds three times its model
     return losses
 
 

@@ -1,5 +1,3 @@
-import sys
-
 import pytest
 import torch
 from mmpretrain.models import VisionTransformer
@@ -7,7 +5,7 @@ from mmpretrain.models import VisionTransformer
 from cmae_mm.published.checkpoint import convert
 
 from ..models.tiny import ARCH, tiny_model
-from ..tools.process import run_process
+from ..tools.process import process_here
 
 MEAN = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1)
 STD = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
@@ -106,6 +104,5 @@ def test_tool_folds_channels_before_it_exports(tmp_path):
 
 def run_tool(tensors, folder, *options):
     torch.save(dict(state_dict=tensors, author='CMAE'), folder / 'released.pth')
-    tool = 'tools/convert_checkpoint.py'
     files = (folder / 'released.pth', folder / 'out.pth')
-    return run_process(sys.executable, tool, *files, '--from', 'published', *options)
+    return process_here('convert_checkpoint.py', *files, '--from', 'published', *options)

@@ -40,10 +40,7 @@ def test_evaluate_features_prints_and_writes_what_it_measured(
 ):
     path = checkpoint if checkpoint == 'none' else files / checkpoint
     out = files / 'results.json'
-    run(
-        'evaluate_features.py', files / 'config.py', path, '--workers', 0, '--out', out,
-        monkeypatch=monkeypatch,
-    )  # fmt: skip
+    run('evaluate_features.py', files / 'config.py', path, '--workers', 0, '--out', out)
     results = json.loads(out.read_text())
     assert results['knn'] == 100  # dark and light differ in every feature
     assert (results['train_images'], results['test_images'], results['classes']) == (8, 8, 2)
@@ -53,9 +50,14 @@ def test_evaluate_features_prints_and_writes_what_it_measured(
 def test_folders_on_the_command_line_replace_those_of_the_config(files, monkeypatch, capsys):
     (files / 'test').rename(files / 'other')
     run(
-        'evaluate_features.py', files / 'config.py', 'none', '--workers', 0,
-        '--test', files / 'other', monkeypatch=monkeypatch,
-    )  # fmt: skip
+        'evaluate_features.py',
+        files / 'config.py',
+        'none',
+        '--workers',
+        0,
+        '--test',
+        files / 'other',
+    )
     assert '8 test images' in capsys.readouterr().out
 
 
@@ -70,7 +72,7 @@ def test_folders_on_the_command_line_replace_those_of_the_config(files, monkeypa
 def test_bad_input_is_one_line_and_status_one(files, arguments, message, monkeypatch):
     monkeypatch.chdir(files)
     with pytest.raises(SystemExit, match=message) as stopped:
-        run('evaluate_features.py', *arguments, '--workers', 0, monkeypatch=monkeypatch)
+        run('evaluate_features.py', *arguments, '--workers', 0)
     assert '\n' not in str(stopped.value)
 
 
@@ -79,16 +81,13 @@ def test_a_config_without_folders_needs_them_on_the_command_line(files, monkeypa
     cfg.pop('feature_eval')
     cfg.dump(files / 'config.py')
     with pytest.raises(SystemExit, match='give --train DIR and --test DIR'):
-        run('evaluate_features.py', files / 'config.py', 'none', monkeypatch=monkeypatch)
+        run('evaluate_features.py', files / 'config.py', 'none')
 
 
 def test_visualize_reconstruction_draws_a_column_an_image(files, monkeypatch):
     images = sorted((files / 'test' / 'dark').iterdir())[:3]
     out = files / 'x.png'
-    run(
-        'visualize_reconstruction.py', files / 'config.py', files / 'a.pth', *images,
-        '--out', out, monkeypatch=monkeypatch,
-    )  # fmt: skip
+    run('visualize_reconstruction.py', files / 'config.py', files / 'a.pth', *images, '--out', out)
     factor, gap = 8, 4
     side = 16 * factor + gap
     assert Image.open(out).size == (3 * side - gap, 3 * side - gap)

@@ -43,10 +43,8 @@ def scalars(tmp_path):
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
-def test_trains_and_logs_what_a_user_looks_for(tmp_path):
-    process = train(tmp_path)
-    assert process.returncode == 0, process.stderr
-    steps = scalars(tmp_path)
+def test_trains_and_logs_what_a_user_looks_for(tmp_path, tool):
+    steps = tool()
     assert len(steps) == 2
     assert {'loss', 'loss_rc', 'loss_ct', 'momentum', 'images_per_s', 'lr'} <= steps[-1].keys()
     tensors = load_state_dict(tmp_path / 'run' / 'epoch_1.pth')
@@ -70,18 +68,23 @@ def test_trains_on_two_cpu_ranks(tmp_path):
         (['load_from=LICENSE'], "'LICENSE' is no checkpoint"),
     ],
 )
-def test_bad_input_is_one_line_and_its_traceback_is_in_the_log(tmp_path, options, message):
-    process = train(tmp_path, *options)
-    assert process.returncode == 1
-    last = process.stderr.splitlines()[-1]
-    assert last.startswith('error: ') and message in last
-    assert 'Traceback' not in process.stderr
+def test_bad_input_is_one_line_and_its_traceback_is_in_the_log(tmp_path, tool, options, message):
+    with pytest.raises(SystemExit) as stopped:
+        tool(options=options)
+    (line,) = stopped.value.code.splitlines()
+    assert line.startswith('error: ') and message in line
     logs = list((tmp_path / 'run').glob('*/*.log'))
-    assert any('Traceback' in log.read_text() for log in logs) or 'CMAE_MM_TRACEBACK' in last
+    assert any('Traceback' in log.read_text() for log in logs) or 'CMAE_MM_TRACEBACK' in line
+
+
+def test_an_error_ends_the_process_with_a_line_and_status_one(tmp_path):
+    process = train(tmp_path, 'train_dataloader.batch_size=64')
+    assert process.returncode == 1 and 'Traceback' not in process.stderr
+    assert process.stderr.splitlines()[-1].startswith('error: 8 images are fewer than one batch')
 
 
 @pytest.fixture
-def tool(tmp_path, monkeypatch):
+def tool(tmp_path):
     """tools/train.py on eight images, in this process; returns the logged scalars."""
     write_images(tmp_path / 'images' / 'train', num=8, name='{}/a.jpg')
 
@@ -89,7 +92,7 @@ def tool(tmp_path, monkeypatch):
         data = f'train_dataloader.dataset.data_root={tmp_path / images}'
         run_here(
             'train.py', ROOT / config, '--work-dir', tmp_path / work_dir, *arguments,
-            '--cfg-options', *SMALL, data, *options, monkeypatch=monkeypatch,
+            '--cfg-options', *SMALL, data, *options,
         )  # fmt: skip
         logs = sorted((tmp_path / work_dir).glob('*/vis_data/scalars.json'))
         return [json.loads(line) for line in logs[-1].read_text().splitlines()]
@@ -165,7 +168,7 @@ def test_a_cut_schedule_is_warned_of(tool, tmp_path):
 
 
 @pytest.mark.parametrize('arguments, validations', [((), 1), (('--no-validate',), 0)])
-def test_no_validate(tool, tmp_path, arguments, validations, monkeypatch):
+def test_no_validate(tool, tmp_path, arguments, validations):
     for split in ('train', 'test'):
         for name in ('a', 'b'):
             write_images(tmp_path / 'classes' / split / name, num=4)
