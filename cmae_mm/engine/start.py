@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmpretrain.registry import HOOKS
-from torch import nn
+from torch import Tensor, nn
 
 from .checkpoint import load_state_dict, require_fit, unwrap
 
@@ -27,22 +27,25 @@ class LoadWeightsHook(Hook):
         self.checkpoint = checkpoint
 
     def before_train(self, runner: Runner) -> None:
-        print_log(f'{self.checkpoint}: {load_weights(runner.model, self.checkpoint)}', 'current')
+        tensors = load_state_dict(self.checkpoint)
+        print_log(f'{self.checkpoint}: {load_weights(runner.model, tensors)}', 'current')
+        # the host's EMAHook starts its average from what was loaded
+        runner.call_hook('after_load_checkpoint', checkpoint=dict(state_dict=tensors))
 
 
-def load_weights(model: nn.Module, path: str) -> str:
+def load_weights(model: nn.Module, tensors: dict[str, Tensor]) -> str:
     """Load what a checkpoint has of a model; the rest keeps its initial values.
+
+    Args:
+        model: perhaps wrapped for several ranks.
+        tensors: of the checkpoint, by name.
 
     Returns:
         how many tensors of each part of the model were loaded, and how many tensors of
         the checkpoint were not used.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not a checkpoint.
     """
     model = unwrap(model)
-    missing, unexpected = model.load_state_dict(load_state_dict(path), strict=False)
+    missing, unexpected = model.load_state_dict(tensors, strict=False)
     total, left_new, unused = (
         # but for counters of batch norm, which torch adds where they are missing
         Counter(name.split('.')[0] for name in names if not name.endswith('batches_tracked'))

@@ -1,19 +1,21 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import EMAHook
 
-from cmae_mm.engine.start import load_weights, load_weights_by_hook
+from cmae_mm.engine.start import LoadWeightsHook, load_weights, load_weights_by_hook
 
 from ..models.tiny import tiny_model
 
 
-def test_what_was_loaded_is_said_by_parts(tmp_path):
+def test_what_was_loaded_is_said_by_parts():
     source, model = tiny_model(), tiny_model()
     for parameter in source.parameters():
         parameter.data.add_(1.0)
     encoder = {n: t for n, t in source.state_dict().items() if n.startswith('backbone.')}
-    torch.save({'state_dict': {**encoder, 'neck.a': torch.ones(1)}}, tmp_path / 'a.pth')
-    report = load_weights(model, tmp_path / 'a.pth')
+    report = load_weights(model, {**encoder, 'neck.a': torch.ones(1)})
     num = len(encoder)
     assert report.startswith(f'backbone {num}/{num}, ')
     # the target follows the encoder that came
@@ -23,6 +25,24 @@ def test_what_was_loaded_is_said_by_parts(tmp_path):
     assert report.endswith(' tensors loaded, not used: neck (1)')
     assert model.backbone.ln1.weight.equal(source.backbone.ln1.weight)
     assert model.target_backbone.ln1.weight.equal(source.backbone.ln1.weight)
+
+
+def test_the_average_of_the_weights_starts_from_what_was_loaded(tmp_path):
+    source, model = tiny_model(), tiny_model()
+    source.head.predictor.fc1.weight.data.add_(1.0)
+    torch.save({'state_dict': source.state_dict()}, tmp_path / 'a.pth')
+    average = EMAHook()
+    hooks = [LoadWeightsHook(str(tmp_path / 'a.pth')), average]
+
+    def call_hook(name, **kwargs):
+        for hook in hooks:
+            getattr(hook, name)(runner, **kwargs)
+
+    runner = SimpleNamespace(model=model, call_hook=call_hook, _resume=False)
+    average.before_run(runner)
+    hooks[0].before_train(runner)
+    for found in (model, average.ema_model.module):
+        assert found.head.predictor.fc1.weight.equal(source.head.predictor.fc1.weight)
 
 
 @pytest.mark.parametrize('resume', [True, False])
