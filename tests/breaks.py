@@ -2,8 +2,9 @@
 
     python tests/breaks.py [--only WORD ...] [--list]
 
-Each break is made in a copy of the checkout, where the tests named beside it run until the first
-failure. Exit status 1 if a break goes unnoticed, or if its line is not to be found any more.
+Each break is made in a copy of what git tracks, where the tests named beside it run until the first
+failure; before the first break they must pass. Exit status 1 if a break goes unnoticed, or if its
+line is not to be found any more.
 """
 
 import argparse
@@ -148,6 +149,10 @@ def main() -> int:
     caught = 0
     with tempfile.TemporaryDirectory() as folder:
         copy_checkout(Path(folder))
+        tests = sorted({path for one in chosen for path in one.tests.split()})
+        print(f'unbroken: {" ".join(tests)}', flush=True)
+        if run_tests(tests, Path(folder)) != 0:
+            raise SystemExit('the tests fail before anything is broken')
         for number, one in enumerate(chosen, 1):
             start = time.monotonic()
             noticed = run(one, Path(folder))
@@ -183,17 +188,32 @@ def run(one: Break, folder: Path) -> bool:
         raise SystemExit(f'{one.file} has {text.count(one.old)} times {one.old!r}, expected once')
     path.write_text(text.replace(one.old, one.new))
     try:
-        command = [sys.executable, '-m', 'pytest', '-x', '-q', '-p', 'no:cacheprovider']
-        process = subprocess.run(
-            [*command, '-m', 'not slow', *one.tests.split()],
-            cwd=folder,
-            env={**os.environ, 'PYTHONPATH': str(folder), 'PYTHONDONTWRITEBYTECODE': '1'},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        return process.returncode in (1, 2)
+        return run_tests(one.tests.split(), folder) in (1, 2)
     finally:
         path.write_text(text)
+
+
+def run_tests(tests: list[str], folder: Path) -> int:
+    """pytest's exit status on the copy."""
+    command = [
+        sys.executable,
+        '-m',
+        'pytest',
+        '-x',
+        '-q',
+        '-p',
+        'no:cacheprovider',
+        '-m',
+        'not slow',
+    ]
+    variables = {'PYTHONPATH': str(folder), 'PYTHONDONTWRITEBYTECODE': '1'}
+    return subprocess.run(
+        [*command, *tests],
+        cwd=folder,
+        env={**os.environ, **variables},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ).returncode
 
 
 if __name__ == '__main__':

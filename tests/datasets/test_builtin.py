@@ -70,6 +70,14 @@ def test_same_pictures_every_time_and_no_two_alike(tmp_path, few_pictures):
     assert len(set(first.values())) == len(first)
 
 
+def test_every_folder_draws_for_itself(tmp_path, few_pictures, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 256, (600, 600), dtype=np.uint8)
+    monkeypatch.setattr(builtin, 'open_region', lambda surface, split: Image.fromarray(noise))
+    builtin.write_builtin_images(tmp_path)
+    pictures = _contents(tmp_path)
+    assert len(set(pictures.values())) == len(pictures)
+
+
 def test_exposure_tells_nothing_of_the_photograph():
     pixels = np.random.default_rng(1).uniform(0, 40, (16, 16)).astype(np.float32)
     dark = builtin._expose(pixels, np.random.default_rng(2))
