@@ -56,6 +56,14 @@ def test_parameters_of_equal_settings_share_a_group():
     assert len(groups) <= 3
 
 
+def test_what_is_frozen_is_in_no_group():
+    layers = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    layers[0].requires_grad_(False)
+    groups = [dict(params=[parameter], lr=1.0) for parameter in layers.parameters()]
+    (group,) = optim.merge_groups(groups)
+    assert [id(p) for p in group['params']] == [id(p) for p in layers[1].parameters()]
+
+
 def test_the_target_has_no_optimiser_state():
     model = tiny_model()
     optim_wrapper = wrapper(model)

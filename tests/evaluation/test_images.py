@@ -28,6 +28,12 @@ def test_the_central_part_of_the_aspect_is_shown(tmp_path):
     assert load_image(path, (20, 40), 3).max() == 255
 
 
+def test_the_central_part_of_a_tall_image_is_shown(tmp_path):
+    pixels = np.full((40, 20, 3), 255)
+    pixels[10:30] = 0  # the central square
+    assert load_image(write(tmp_path / 'tall.png', pixels), (20, 20), 3).max() == 0
+
+
 def test_shrinking_does_not_alias(tmp_path):
     pixels = np.zeros((64, 64, 3))
     pixels[:, ::4] = 200  # stripes, finer than the small image can show

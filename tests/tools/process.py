@@ -34,8 +34,9 @@ def run_process(*command):
 
 def run_here(tool, *arguments):
     """Run a tool in this process, which spares it the seconds of importing the hosts."""
-    for kind in (MMLogger, MessageHub, Visualizer):
-        kind._instance_dict.clear()  # named by the second: two runs within one would share them
+    # Named by the second: two runs within one would share them, and write to the first's folder.
+    for kind in (MMLogger, MessageHub, Visualizer, *Visualizer.__subclasses__()):
+        kind._instance_dict.clear()
     command = [tool, *map(str, arguments)]
     with mock.patch.object(sys, 'argv', command), mock.patch.dict(os.environ):
         runpy.run_path(str(ROOT / 'tools' / tool), run_name='__main__')
