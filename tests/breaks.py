@@ -143,6 +143,8 @@ def main() -> int:
     parser.add_argument('--list', action='store_true', help='list the breaks')
     args = parser.parse_args()
     chosen = [b for b in BREAKS if all(word in f'{b.file} {b.old}' for word in args.only)]
+    if not chosen:
+        parser.error(f'no break has {" and ".join(args.only)}')
     if args.list:
         print('\n'.join(describe(one) for one in chosen))
         return 0
