@@ -44,11 +44,16 @@ def find_images(
     return sorted(images), +passed_over
 
 
-def _entries(folder: str) -> Iterator[os.DirEntry]:
+def _entries(folder: str, parents: frozenset = frozenset()) -> Iterator[os.DirEntry]:
+    """Walk the tree depth first; a link back to a parent folder is not followed."""
+    status = os.stat(folder)
+    parents = parents | {(status.st_dev, status.st_ino)}
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir():
                 yield entry
-                yield from _entries(entry.path)
+                status = entry.stat()
+                if (status.st_dev, status.st_ino) not in parents:
+                    yield from _entries(entry.path, parents)
             elif not entry.name.startswith('.'):
                 yield entry

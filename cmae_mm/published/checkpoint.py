@@ -22,7 +22,7 @@ _ENCODERS = ('backbone.', 'target_backbone.')
 def convert(tensors: dict[str, Tensor], fold_channels: bool = True) -> dict[str, Tensor]:
     """Rename, and make the encoders take RGB and the pixel decoder give it.
 
-    Encoders give the same features as before, exactly. The pixel decoder's outputs get the
+    Encoders give the same features as before, up to rounding (1e-4). The pixel decoder's outputs get the
     order of RGB; the statistics of R and B, which the released code swaps as well, remain
     swapped in them. They can't be folded: a patch is normalised with all its channels, by a
     deviation that the decoder does not know. What remains is a warm tint: with a decoder that is
@@ -61,7 +61,7 @@ def convert(tensors: dict[str, Tensor], fold_channels: bool = True) -> dict[str,
                 )
         for name in ('pixel_decoder.decoder_pred.weight', 'pixel_decoder.decoder_pred.bias'):
             if name in converted:
-                # patch² pixels of three channels each: _patchify of the released head
+                # patch² pixels of three channels each: patchify of the released head
                 converted[name] = converted[name].unflatten(0, (-1, 3)).flip(1).flatten(0, 1)
     return converted
 

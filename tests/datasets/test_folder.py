@@ -44,3 +44,9 @@ def test_what_is_passed_over_is_counted_by_kind(tmp_path):
         'broken links': 1,
         'folders named like images': 1,
     }
+
+
+def test_a_link_to_a_parent_folder_does_not_loop(tmp_path):
+    write_images(tmp_path / 'a', num=1)
+    (tmp_path / 'a' / 'up').symlink_to(tmp_path)
+    assert find_images(tmp_path)[0] == ['a/0.jpg']
