@@ -22,13 +22,13 @@ _ENCODERS = ('backbone.', 'target_backbone.')
 def convert(tensors: dict[str, Tensor], fold_channels: bool = True) -> dict[str, Tensor]:
     """Rename, and make the encoders take RGB and the pixel decoder give it.
 
-    Encoders give the same features as before, up to rounding (1e-4). The pixel decoder's outputs get the
-    order of RGB; the statistics of R and B, which the released code swaps as well, remain
-    swapped in them. They can't be folded: a patch is normalised with all its channels, by a
-    deviation that the decoder does not know. What remains is a warm tint: with a decoder that is
-    perfect there, reconstructions of 64 photographs have 15 grey levels too much red and 14
-    too little blue on average, of 255, and a reconstruction loss of 0.51 (left in the old
-    order: 22 levels either way, contours swapped as well, 1.03).
+    Encoders give the same features as before, up to rounding (1e-4). The pixel decoder's
+    outputs get the order of RGB; the statistics of R and B, which the released code swaps as
+    well, remain swapped in them. They can't be folded: a patch is normalised with all its
+    channels, by a deviation that the decoder does not know. What remains is a warm tint: with a
+    decoder that is perfect there, reconstructions of 64 photographs have 15 grey levels too much
+    red and 14 too little blue on average, of 255, and a reconstruction loss of 0.51 (left in the
+    old order: 22 levels either way, contours swapped as well, 1.03).
 
     Args:
         tensors: of a whole checkpoint of the released code, or of a backbone

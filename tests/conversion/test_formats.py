@@ -11,9 +11,8 @@ from torch import nn
 
 from cmae_mm.conversion import FORMATS, convert_file, export_encoder, import_encoder, save_tensors
 from cmae_mm.engine.checkpoint import load_state_dict
-
-from ..models.tiny import ARCH, tiny_model
-from ..tools.process import process_here
+from tests.helpers.process import process_here
+from tests.helpers.tiny import ARCH, tiny_model
 
 WIDTH, DEPTH, HEADS = ARCH['embed_dims'], ARCH['num_layers'], ARCH['num_heads']
 

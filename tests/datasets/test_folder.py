@@ -4,8 +4,7 @@ import pytest
 
 from cmae_mm.datasets.decode import decode
 from cmae_mm.datasets.folder import IMAGE_SUFFIXES, find_images
-
-from .files import write_images
+from tests.helpers.files import write_images
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from torch.utils.data import DataLoader
 
 from cmae_mm.datasets import PretrainDataset, SeededSampler
 from cmae_mm.datasets.pretrain_dataset import SampleIndex, numpy_seed
-
-from .files import PIPELINE, write_images
+from tests.helpers.files import PIPELINE, write_images
 
 
 def dataset(root, **overrides):

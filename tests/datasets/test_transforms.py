@@ -15,8 +15,7 @@ from cmae_mm.datasets import (
     transforms,
 )
 from cmae_mm.models import CMAEDataPreprocessor
-
-from .files import write_images
+from tests.helpers.files import write_images
 
 NEUTRAL = torch.tensor([1.0, 1.0, 1.0, 0.0])
 

@@ -15,11 +15,10 @@ from mmpretrain.registry import DATASETS, MODELS
 
 from cmae_mm.datasets.builtin import PICTURES_PER_CLASS, SURFACES
 from cmae_mm.downstream import DownstreamViT
-
-from ..datasets.files import write_images
-from ..tools.process import process_here, run_process
-from .docs import python_blocks, read_config
-from .training import shallow, train_one_iteration
+from tests.helpers.docs import python_blocks, read_config
+from tests.helpers.files import write_images
+from tests.helpers.process import process_here, run_process
+from tests.helpers.training import shallow, train_one_iteration
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / 'configs' / 'benchmarks' / 'classification'

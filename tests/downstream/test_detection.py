@@ -17,11 +17,10 @@ from skimage.draw import polygon2mask
 
 from cmae_mm.datasets.scenes import THINGS, write_builtin_scenes
 from cmae_mm.engine.ranks import fit_to_cpu
-
-from ..hosts import require_models
-from ..tools.process import process_here, run_process
-from .docs import python_blocks, read_config
-from .training import shallow, train_one_iteration
+from tests.helpers.docs import python_blocks, read_config
+from tests.helpers.hosts import require_models
+from tests.helpers.process import process_here, run_process
+from tests.helpers.training import shallow, train_one_iteration
 
 MODELS = require_models('mmdet')
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,7 @@ from torch import nn
 import cmae_mm  # noqa: F401
 from cmae_mm.downstream import DownstreamViT, SimpleFeaturePyramid
 from cmae_mm.engine.ranks import fit_to_cpu
-
-from ..hosts import require_models
+from tests.helpers.hosts import require_models
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'benchmarks'
 

@@ -10,9 +10,8 @@ from timm.models.vision_transformer import VisionTransformer as TimmViT
 
 from cmae_mm.conversion import export_encoder, import_encoder
 from cmae_mm.engine.checkpoint import load_state_dict
-
-from ..hosts import require_models
-from ..models.tiny import ARCH, tiny_model, two_views
+from tests.helpers.hosts import require_models
+from tests.helpers.tiny import ARCH, tiny_model, two_views
 
 ROOT = Path(__file__).parents[2]
 IMAGES = two_views()[0]  # of the size of pre-training: no position embedding is resized

@@ -20,10 +20,9 @@ from torch import nn
 from cmae_mm.datasets.scenes import SCENE_CLASSES, write_builtin_scenes
 from cmae_mm.engine.optim import cpu_has_bfloat16
 from cmae_mm.engine.ranks import fit_to_cpu
-
-from ..hosts import require_models
-from ..tools.process import process_here, run_process
-from .training import shallow, train_one_iteration
+from tests.helpers.hosts import require_models
+from tests.helpers.process import process_here, run_process
+from tests.helpers.training import shallow, train_one_iteration
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / 'configs' / 'benchmarks' / 'segmentation'

@@ -5,9 +5,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from cmae_mm.engine import MomentumUpdateHook
-
-from ..datasets.files import PIPELINE, write_images
-from ..models.tiny import tiny_config
+from tests.helpers.files import PIPELINE, write_images
+from tests.helpers.tiny import tiny_config
 
 
 def test_constant_and_scheduled_momentum():

@@ -9,9 +9,8 @@ from torch import nn
 
 from cmae_mm.engine import optim
 from cmae_mm.engine.optim import choose_precision, cpu_has_bfloat16
-
-from ..models.tiny import tiny_model, two_views
-from ..tools.process import run_process
+from tests.helpers.process import run_process
+from tests.helpers.tiny import tiny_model, two_views
 
 PARAMWISE = dict(
     norm_decay_mult=0.0,

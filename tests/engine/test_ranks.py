@@ -7,8 +7,7 @@ import torch
 from mmengine.config import Config
 
 from cmae_mm.engine.ranks import fit_to_cpu, rendezvous
-
-from ..tools.process import free_port
+from tests.helpers.process import free_port
 
 
 def test_norms_across_ranks_become_plain_without_gpus(monkeypatch):

@@ -6,8 +6,7 @@ from mmengine.config import Config
 from mmengine.hooks import EMAHook
 
 from cmae_mm.engine.start import LoadWeightsHook, load_weights, load_weights_by_hook
-
-from ..models.tiny import tiny_model
+from tests.helpers.tiny import tiny_model
 
 
 def test_what_was_loaded_is_said_by_parts():

@@ -5,7 +5,7 @@ from mmpretrain.registry import MODELS
 
 from cmae_mm.evaluation import build_encoder, initial_state, input_shape
 from cmae_mm.models.cmae_vit import sincos_position_embedding
-from tests.models.tiny import ARCH, tiny_config
+from tests.helpers.tiny import ARCH, tiny_config
 
 COLORS = dict(mean=[120.0, 110.0, 100.0], std=[60.0, 50.0, 40.0])
 

@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from cmae_mm.datasets import builtin
 from cmae_mm.evaluation.quickstart import run_quickstart
-from tests.models.tiny import ARCH, DECODER
+from tests.helpers.tiny import ARCH, DECODER
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'cmae' / 'cmae_quickstart.py'
 

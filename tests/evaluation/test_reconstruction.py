@@ -12,7 +12,7 @@ from cmae_mm.evaluation import (
     save_reconstructions,
 )
 from cmae_mm.evaluation.reconstruction import _HIDDEN, _TILE
-from tests.models.tiny import tiny_config, tiny_model
+from tests.helpers.tiny import tiny_config, tiny_model
 
 MEAN, STD = [120.0, 110.0, 100.0], [60.0, 50.0, 40.0]
 

@@ -10,8 +10,7 @@ from cmae_mm.datasets import builtin
 from cmae_mm.datasets.builtin import write_builtin_images
 from cmae_mm.datasets.scenes import write_builtin_scenes
 from cmae_mm.evaluation.transfer import PRETRAINED, RANDOM, Task, run_transfer
-
-from ..hosts import require_models
+from tests.helpers.hosts import require_models
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'benchmarks'
 METRICS = {

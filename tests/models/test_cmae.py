@@ -4,8 +4,7 @@ from mmengine.runner.checkpoint import load_state_dict
 from mmpretrain.registry import MODELS
 
 from cmae_mm.models import CMAE
-
-from .tiny import tiny_config, tiny_model, two_views
+from tests.helpers.tiny import tiny_config, tiny_model, two_views
 
 
 def total(losses):

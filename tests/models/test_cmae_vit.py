@@ -5,8 +5,7 @@ from mmpretrain.registry import MODELS
 
 from cmae_mm.models import CMAEViT, cmae_vit, plain_encoder
 from cmae_mm.models.cmae_vit import sincos_position_embedding
-
-from .tiny import ARCH
+from tests.helpers.tiny import ARCH
 
 
 def vit(**overrides):

@@ -3,8 +3,7 @@ import torch
 
 from cmae_mm.models import CMAEFeatureDecoder, CMAEPixelDecoder
 from cmae_mm.models.masking import PatchMasking
-
-from .tiny import DECODER
+from tests.helpers.tiny import DECODER
 
 GRID = (2, 3)
 

@@ -3,8 +3,7 @@ import torch
 
 from cmae_mm.models import CMAEPretrainHead
 from cmae_mm.models.masking import PatchMasking
-
-from .tiny import PROJECTOR
+from tests.helpers.tiny import PROJECTOR
 
 
 def head(grid=(2, 3), channels=3, **overrides):

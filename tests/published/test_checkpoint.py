@@ -3,9 +3,8 @@ import torch
 from mmpretrain.models import VisionTransformer
 
 from cmae_mm.published.checkpoint import convert
-
-from ..models.tiny import ARCH, tiny_model
-from ..tools.process import process_here
+from tests.helpers.process import process_here
+from tests.helpers.tiny import ARCH, tiny_model
 
 MEAN = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1)
 STD = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)

@@ -12,8 +12,7 @@ from mmpretrain.registry import MODELS
 from cmae_mm.engine.ranks import run_ranks
 from cmae_mm.published import model_config
 from cmae_mm.published.parity import check_parity, compare, training_step
-
-from ..tools.process import process_here
+from tests.helpers.process import process_here
 
 ROOT = Path(__file__).parents[2]
 RELEASED = ROOT / 'tests' / 'data' / 'published_cmae_small.pt'

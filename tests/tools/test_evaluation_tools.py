@@ -7,9 +7,8 @@ from mmengine.config import Config
 from PIL import Image
 
 from cmae_mm.evaluation import initial_state
-
-from ..models.tiny import tiny_config
-from .process import run_here as run
+from tests.helpers.process import run_here as run
+from tests.helpers.tiny import tiny_config
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import torch
 from mmengine.config import Config
 
 from cmae_mm.engine.checkpoint import load_state_dict
-
-from ..datasets.files import write_images
-from .process import run_here, run_process
+from tests.helpers.files import write_images
+from tests.helpers.process import run_here, run_process
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/cmae/cmae_vit-tiny-p4_cifar10.py'
