@@ -9,8 +9,16 @@ check_versions()
 find_configs_by_module()
 
 with quiet_imports():
-    from . import datasets, downstream, engine, models
+    from . import checkpoints, datasets, demo, downstream, engine, models
 
 from .version import __version__  # noqa: E402
 
-__all__ = ['__version__', 'datasets', 'downstream', 'engine', 'models']
+__all__ = [
+    '__version__',
+    'checkpoints',
+    'datasets',
+    'demo',
+    'downstream',
+    'engine',
+    'models',
+]

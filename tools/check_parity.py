@@ -13,7 +13,7 @@ import torch
 
 import cmae_mm  # noqa: F401
 from cmae_mm.engine.errors import one_line_errors
-from cmae_mm.published.parity import check_parity
+from cmae_mm.parity.step import check_parity
 
 
 def main() -> int:

@@ -27,7 +27,7 @@ into the patch embedding, exactly, so that the result takes RGB like everywhere 
 import argparse
 
 import cmae_mm  # noqa: F401
-from cmae_mm.conversion import FORMATS, convert_file
+from cmae_mm.checkpoints import FORMATS, convert_file
 from cmae_mm.engine.errors import one_line_errors
 
 

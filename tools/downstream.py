@@ -16,11 +16,11 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 from mmengine.config import Config
 
 import cmae_mm  # noqa: F401
-from cmae_mm.datasets.builtin import ensure_builtin_images
-from cmae_mm.datasets.scenes import ensure_builtin_scenes
+from cmae_mm.demo.downstream import Task, run_transfer
+from cmae_mm.demo.pictures import ensure_builtin_images
+from cmae_mm.demo.quickstart import run_quickstart
+from cmae_mm.demo.scenes import ensure_builtin_scenes
 from cmae_mm.engine.errors import one_line_errors
-from cmae_mm.evaluation.quickstart import run_quickstart
-from cmae_mm.evaluation.transfer import Task, run_transfer
 
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs'
 QUICKSTART = 'work_dirs/quickstart/epoch_8.pth'

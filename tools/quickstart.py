@@ -16,9 +16,9 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 from mmengine.config import Config
 
 import cmae_mm  # noqa: F401
+from cmae_mm.demo.quickstart import run_quickstart
+from cmae_mm.demo.report import summarize
 from cmae_mm.engine.errors import one_line_errors
-from cmae_mm.evaluation.quickstart import run_quickstart
-from cmae_mm.evaluation.report import summarize
 
 CONFIG = Path(__file__).resolve().parent.parent / 'configs/cmae/cmae_quickstart.py'
 

@@ -12,7 +12,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 import cmae_mm  # noqa: F401
-from cmae_mm.engine.checkpoint import require_fit
+from cmae_mm.checkpoints import require_fit
 from cmae_mm.engine.config import fit_loaders
 from cmae_mm.engine.errors import one_line_errors, require_writable
 from cmae_mm.engine.ranks import fit_to_cpu

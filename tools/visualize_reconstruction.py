@@ -42,7 +42,7 @@ def main() -> None:
         channels, *size = input_shape(cfg)
         images = [load_image(path, size, channels) for path in args.images]
         set_random_seed(args.seed)
-        save_reconstructions(model, torch.stack(images), cfg, args.out)
+        save_reconstructions(model, torch.stack(images), args.out)
         print(f'{args.out}: rows are original, masked, reconstructed')
 
 

@@ -1,6 +1,5 @@
 """The data path: image files, master images, parameters of the two views."""
 
-from .builtin import BuiltinImages
 from .pretrain_dataset import PretrainDataset, SeededSampler
 from .transforms import (
     ColorAugment,
@@ -12,7 +11,6 @@ from .transforms import (
 )
 
 __all__ = [
-    'BuiltinImages',
     'ColorAugment',
     'IndependentCrop',
     'LoadImage',

@@ -15,7 +15,7 @@ from mmpretrain.registry import TRANSFORMS
 from torch.nn import functional as F
 from torch.utils.data import default_collate
 
-from cmae_mm.models.views import make_views
+from cmae_mm.views import make_views
 
 from .decode import MAX_PIXELS, decode
 
@@ -169,7 +169,7 @@ class ColorAugment(BaseTransform):
     colours.
 
     Adds ``color`` to the view: arguments of
-    :func:`cmae_mm.models.views.augment_color`.
+    :func:`cmae_mm.views.augment_color`.
 
     Args:
         view: 'online' or 'target'.

@@ -1,14 +1,7 @@
 """What classifiers, segmentors and detectors lack to take the encoder."""
 
 from .checks import CheckLabelMap, CheckMasks
-from .layer_decay import LayerDecayOptimWrapperConstructor
 from .pyramid import SimpleFeaturePyramid
 from .vit import DownstreamViT
 
-__all__ = [
-    'CheckLabelMap',
-    'CheckMasks',
-    'DownstreamViT',
-    'LayerDecayOptimWrapperConstructor',
-    'SimpleFeaturePyramid',
-]
+__all__ = ['CheckLabelMap', 'CheckMasks', 'DownstreamViT', 'SimpleFeaturePyramid']

@@ -7,8 +7,8 @@ from mmpretrain.models.utils import resize_pos_embed
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from cmae_mm.engine.pretrained import load_encoder
-from cmae_mm.models.cmae_vit import note_small_arch
+from cmae_mm.checkpoints import LoadReport, load_encoder
+from cmae_mm.models.utils.build import note_small_arch
 
 from .attention import Grid, RelativeAttention, partition, reunite
 
@@ -22,7 +22,7 @@ class DownstreamViT(VisionTransformer):
 
     - ``init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` reads the file
       without executing anything, loads all of the encoder or raises, and logs what was loaded,
-      resized, left new and not used (see :func:`~cmae_mm.engine.pretrained.load_encoder`).
+      resized, left new and not used (see :func:`~cmae_mm.checkpoints.load_encoder`).
     - windows and relative positions (ViTDet, arXiv 2203.16527); drop path drops a branch for
       a whole image, with windows too.
     - frozen blocks stay in evaluation mode; what is not pre-trained is not frozen.
@@ -68,6 +68,7 @@ class DownstreamViT(VisionTransformer):
             0 if (index + 1) % part == 0 else window_size for index in range(self.num_layers)
         ]
         self.rel_pos = rel_pos
+        self.load_report: LoadReport | None = None
         for layer, size in zip(self.layers, self.windows):
             # the host's sits in the attention, where it would act on windows, not on images
             layer.drop_path, layer.attn.out_drop = layer.attn.out_drop, nn.Identity()
@@ -88,16 +89,16 @@ class DownstreamViT(VisionTransformer):
     def load_pretrained(
         self, checkpoint: str, prefix: str = 'backbone.', grid: Grid | None = None
     ) -> None:
-        """Load an encoder and log what became of it.
+        """Load an encoder; keep the account of it as ``load_report`` and log it.
 
         Args:
-            checkpoint, prefix, grid: of :func:`~cmae_mm.engine.pretrained.load_encoder`.
+            checkpoint, prefix, grid: of :func:`~cmae_mm.checkpoints.load_encoder`.
 
         Raises:
             FileNotFoundError, ValueError: as there; also for a fine-tuned model.
         """
-        report = load_encoder(self, checkpoint, prefix, grid)
-        print_log(f'{checkpoint}: {report}', 'current')
+        self.load_report = load_encoder(self, checkpoint, prefix, grid)
+        print_log(f'{checkpoint}: {self.load_report}', 'current')
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """

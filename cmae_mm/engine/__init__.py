@@ -1,11 +1,18 @@
-"""What a run needs beyond mmengine: hooks, precision, checkpoints."""
+"""What a run needs beyond mmengine: hooks, precision, optimiser groups, ranks on CPUs."""
 
 from .momentum_hook import MomentumUpdateHook
-from .optim import PrecisionOptimWrapper, PretrainOptimWrapperConstructor
+from .optim_constructors import (
+    LayerDecayOptimWrapperConstructor,
+    PretrainOptimWrapperConstructor,
+)
+from .precision import PrecisionOptimWrapper
 from .progress import ProgressHook
+from .ranks import CPUDistributedDataParallel
 from .start import LoadWeightsHook
 
 __all__ = [
+    'CPUDistributedDataParallel',
+    'LayerDecayOptimWrapperConstructor',
     'LoadWeightsHook',
     'MomentumUpdateHook',
     'PrecisionOptimWrapper',

@@ -10,16 +10,17 @@ import torch
 import torch.multiprocessing
 from mmengine.config import Config
 from mmengine.logging import print_log
-from torch import distributed
+from mmengine.model import MMDistributedDataParallel, revert_sync_batchnorm
+from mmengine.registry import MODEL_WRAPPERS
+from torch import distributed, nn
 
 
 def fit_to_cpu(cfg: Config) -> None:
     """Let a Runner work on a machine without GPUs, in one process or in several.
 
-    - Batch norm of maps across ranks exists on GPUs only: plain takes its place.
     - mmengine selects a CUDA device whatever the backend is. With the process group
-      made beforehand, from the launcher's environment, it does not, and takes the
-      config's wrapper for CPU modules.
+      made beforehand, from the launcher's environment, it does not;
+      :class:`CPUDistributedDataParallel` wraps the model.
     - mmcv's operators know neither bfloat16 nor, on CPUs, float16: detectors train in float32.
 
     Does nothing where there are GPUs.
@@ -32,8 +33,6 @@ def fit_to_cpu(cfg: Config) -> None:
     """
     if torch.cuda.is_available():
         return
-    if cfg.model.type != 'CMAE':  # whose norms are of vectors; it replaces them itself
-        _replace_sync_batch_norm(cfg.model)
     wrapper = cfg.get('optim_wrapper') or {}
     if cfg.get('default_scope') == 'mmdet' and 'PrecisionOptimWrapper' in wrapper.get('type', ''):
         if wrapper.get('dtype') != 'float32':
@@ -45,19 +44,32 @@ def fit_to_cpu(cfg: Config) -> None:
         os.environ.update(rendezvous(cfg.launcher, os.environ))
         distributed.init_process_group('gloo')
         cfg.model_wrapper_cfg = dict(
-            type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False
+            type='CPUDistributedDataParallel',
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
         )
 
 
-def _replace_sync_batch_norm(part) -> None:
-    if isinstance(part, dict):
-        if part.get('type') == 'SyncBN':
-            part['type'] = 'BN'
-        part = part.values()
-    elif not isinstance(part, (list, tuple)):
-        return
-    for value in part:
-        _replace_sync_batch_norm(value)
+@MODEL_WRAPPERS.register_module()
+class CPUDistributedDataParallel(MMDistributedDataParallel):
+    """mmengine's wrapper of a model, for ranks on CPUs.
+
+    Batch norm across ranks exists on GPUs only (torch's SyncBatchNorm refuses CPU ranks):
+    here each rank normalises its own batch. In a single process mmengine's Runner does the
+    same with any model.
+
+    Args:
+        module: the model.
+        find_unused_parameters: of torch's DistributedDataParallel.
+        **kwargs: passed over; mmengine gives the ids of devices.
+    """
+
+    def __init__(self, module: nn.Module, find_unused_parameters: bool = False, **kwargs) -> None:
+        super().__init__(
+            revert_sync_batchnorm(module),
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=find_unused_parameters,
+        )
 
 
 # of each launcher: RANK, WORLD_SIZE and LOCAL_RANK in its own words

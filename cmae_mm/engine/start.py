@@ -1,15 +1,12 @@
 """What a run starts from: its own newest checkpoint, or the weights of another run."""
 
-from collections import Counter
-
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmpretrain.registry import HOOKS
-from torch import Tensor, nn
 
-from .checkpoint import load_state_dict, require_fit, unwrap
+from cmae_mm.checkpoints import load_state_dict, load_weights, require_fit
 
 
 @HOOKS.register_module()
@@ -33,29 +30,6 @@ class LoadWeightsHook(Hook):
         runner.call_hook('after_load_checkpoint', checkpoint=dict(state_dict=tensors))
 
 
-def load_weights(model: nn.Module, tensors: dict[str, Tensor]) -> str:
-    """Load what a checkpoint has of a model; the rest keeps its initial values.
-
-    Args:
-        model: perhaps wrapped for several ranks.
-        tensors: of the checkpoint, by name.
-
-    Returns:
-        how many tensors of each part of the model were loaded, and how many tensors of
-        the checkpoint were not used.
-    """
-    model = unwrap(model)
-    missing, unexpected = model.load_state_dict(tensors, strict=False)
-    total, left_new, unused = (
-        # but for counters of batch norm, which torch adds where they are missing
-        Counter(name.split('.')[0] for name in names if not name.endswith('batches_tracked'))
-        for names in (model.state_dict(), missing, unexpected)
-    )
-    report = ', '.join(f'{part} {total[part] - left_new[part]}/{total[part]}' for part in total)
-    listed = ', '.join(f'{part} ({count})' for part, count in unused.items())
-    return f'{report} tensors loaded' + (f', not used: {listed}' if listed else '')
-
-
 def load_weights_by_hook(cfg: Config) -> None:
     """Let :class:`LoadWeightsHook` do what ``load_from`` asks for, unless it is to resume."""
     if cfg.get('load_from') and not cfg.get('resume'):
@@ -68,7 +42,7 @@ def require_start(runner: Runner) -> None:
     """Check that what a run starts from fits its model, before anything is trained.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`~.checkpoint.require_fit`.
+        FileNotFoundError, ValueError: as :func:`~cmae_mm.checkpoints.require_fit`.
     """
     cfg = runner.cfg
     if cfg.get('resume'):

@@ -1,6 +1,6 @@
-"""Frozen-feature evaluation, reconstructions, and the quickstart's report."""
+"""Evaluation of any encoder: frozen features, probes, reconstructions."""
 
-from .encoder import FrozenEncoder, build_encoder, initial_state, input_shape
+from .encoder import FrozenEncoder, build_encoder, input_shape
 from .evaluate import evaluate_features
 from .features import extract_features
 from .images import ClassFolder, load_image
@@ -20,7 +20,6 @@ __all__ = [
     'evaluate_features',
     'extract_features',
     'image_grid',
-    'initial_state',
     'input_shape',
     'knn_predict',
     'linear_predict',

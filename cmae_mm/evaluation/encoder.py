@@ -4,46 +4,44 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.model import BaseModule
+from mmengine.model import BaseDataPreprocessor, BaseModel, BaseModule
 from mmpretrain.models.utils import to_2tuple
 from mmpretrain.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
-from cmae_mm.engine.checkpoint import load_state_dict
-from cmae_mm.engine.pretrained import load_encoder_tensors
-from cmae_mm.models import plain_encoder
+from cmae_mm.checkpoints import load_state_dict
+from cmae_mm.checkpoints.encoder import load_encoder_tensors
+from cmae_mm.models import build_model, plain_encoder
 
 
-class FrozenEncoder(nn.Module):
-    """uint8 images to one feature vector an image.
+class FrozenEncoder(BaseModel):
+    """Map uint8 RGB images to one feature vector each.
 
     Args:
         backbone: any mmpretrain backbone; its last output is taken, and averaged
             over places if it is a map.
-        mean: of each channel, in [0, 255].
-        std: of each channel.
-        bgr: the backbone was trained on BGR; images are RGB.
+        data_preprocessor: of the model that the backbone was trained in: normalises.
     """
 
-    def __init__(self, backbone: BaseModule, mean, std, bgr: bool = False) -> None:
-        super().__init__()
+    def __init__(self, backbone: BaseModule, data_preprocessor: BaseDataPreprocessor) -> None:
+        super().__init__(data_preprocessor)
         self.backbone = backbone
-        self.bgr = bgr
-        self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), False)
-        self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), False)
         self.eval().requires_grad_(False)
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         """
         Args:
-            images: uint8, shape (N, C, H, W).
+            images: uint8, shape (N, C, H, W), on any device.
 
         Returns:
-            float32, shape (N, D).
+            float32, shape (N, D), on the encoder's device.
         """
-        images = images.flip(1) if self.bgr else images
-        features = self.backbone((images - self.mean) / self.std)[-1]
+        # the hosts' pipelines read BGR, and their preprocessors expect it
+        if getattr(self.data_preprocessor, 'channel_order', 'BGR') == 'BGR':
+            images = images.flip(1)
+        inputs = self.data_preprocessor({'inputs': images, 'data_samples': None})['inputs']
+        features = self.backbone(inputs)[-1].float()
         return features.flatten(2).mean(dim=2) if features.ndim == 4 else features
 
 
@@ -52,7 +50,7 @@ def build_encoder(
     checkpoint: str | Path | None = None,
     pooling: str = 'avg',
 ) -> FrozenEncoder:
-    """The frozen encoder of a config.
+    """Build the frozen encoder of a config.
 
     Args:
         cfg: any config with ``model.backbone``: CMAE, MAE, classification, ...
@@ -66,29 +64,16 @@ def build_encoder(
         ValueError: checkpoint of another size or program, unknown pooling.
     """
     backbone = MODELS.build(_pooled(plain_encoder(cfg.model.backbone), pooling))
+    model = build_model(cfg)
     if checkpoint is None:
-        state, source = initial_state(cfg), 'the untrained model'
+        model.init_weights()
+        tensors, source = model.state_dict(), 'the untrained model'
     else:
-        state, source = load_state_dict(checkpoint), repr(str(checkpoint))
+        tensors, source = load_state_dict(checkpoint), repr(str(checkpoint))
     # the config is the one of the training: its grid is the checkpoint's
     grid = getattr(backbone, 'patch_resolution', None)
-    load_encoder_tensors(backbone, state, source, grid=grid)
-    return FrozenEncoder(backbone, **normalization(cfg))
-
-
-def initial_state(cfg: Config) -> dict[str, Tensor]:
-    """Tensors of the config's whole model before training, by name."""
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    return model.state_dict()
-
-
-def normalization(cfg: Config) -> dict:
-    """``mean`` and ``std`` of a config's images, and whether they are ``bgr``."""
-    data = cfg.data_preprocessor
-    # CMAE's pipeline reads RGB; the host's reads BGR and is told to swap.
-    rgb = data.get('type') == 'CMAEDataPreprocessor' or data.get('to_rgb', False)
-    return dict(mean=data.mean, std=data.std, bgr=not rgb)
+    load_encoder_tensors(backbone, tensors, source, grid=grid)
+    return FrozenEncoder(backbone, model.data_preprocessor)
 
 
 def input_shape(cfg: Config, size: int | None = None) -> tuple[int, int, int]:

@@ -37,7 +37,7 @@ def extract_features(
     for batch in tqdm(loader, desc=label, unit='batch', disable=None, leave=False):
         if batch['image'] is None:
             continue
-        features.append(encoder(batch['image'].to(encoder.mean.device)).float().cpu())
+        features.append(encoder(batch['image']).cpu())
         labels.append(batch['gt_label'])
     if not features:
         raise ValueError(f'no image in {images.data_root!r} can be read')

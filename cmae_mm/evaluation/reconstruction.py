@@ -5,15 +5,12 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmpretrain.registry import MODELS
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from cmae_mm.engine.checkpoint import load_state_dict, require_fit
-from cmae_mm.models import CMAE
-
-from .encoder import normalization
+from cmae_mm.checkpoints import load_state_dict, require_fit
+from cmae_mm.models import CMAE, build_model
 
 _HIDDEN = 127  # grey of a hidden patch
 _GAP = 4  # white pixels between the images of a grid
@@ -27,7 +24,7 @@ def build_pretrained(cfg: Config, checkpoint: str | Path) -> CMAE:
         FileNotFoundError: no such checkpoint.
         ValueError: the model is no CMAE, or the checkpoint is of another one.
     """
-    model = MODELS.build(cfg.model)
+    model = build_model(cfg)
     if not isinstance(model, CMAE):
         raise ValueError(
             f'{cfg.model.type} can not be asked for reconstructions: give a config '
@@ -38,25 +35,22 @@ def build_pretrained(cfg: Config, checkpoint: str | Path) -> CMAE:
     return model.eval()
 
 
-def reconstruct(
-    model: CMAE, images: Tensor, mean: Sequence[float], std: Sequence[float]
-) -> tuple[Tensor, Tensor]:
+def reconstruct(model: CMAE, images: Tensor) -> tuple[Tensor, Tensor]:
     """Hide patches at random (torch's generator) and fill them in.
 
     Args:
         model: to ask, in evaluation mode.
         images: uint8, shape (N, C, H, W).
-        mean: of each channel, in [0, 255].
-        std: of each channel.
 
     Returns:
         the images with hidden patches in grey, and those with hidden patches as
         predicted, both uint8, (N, C, H, W). Visible pixels are the images' own.
     """
-    mean = torch.tensor(mean, device=images.device).view(-1, 1, 1)
-    std = torch.tensor(std, device=images.device).view(-1, 1, 1)
-    predictions, mask = model.reconstruct((images - mean) / std)
-    predictions = (predictions * std + mean).round().clamp(0, 255).to(torch.uint8)
+    normalise = model.data_preprocessor
+    predictions, mask = model.reconstruct(normalise({'inputs': images})['inputs'])
+    predictions = (
+        (predictions * normalise.std + normalise.mean).round().clamp(0, 255).to(torch.uint8)
+    )
     hidden = mask.bool()  # (N, 1, H, W)
     grey = torch.full_like(images, _HIDDEN)
     return torch.where(hidden, grey, images), torch.where(hidden, predictions, images)
@@ -81,13 +75,12 @@ def image_grid(rows: Sequence[Tensor]) -> Tensor:
     return grid[:, :-_GAP, :-_GAP]
 
 
-def save_reconstructions(model: CMAE, images: Tensor, cfg: Config, path: str | Path) -> None:
+def save_reconstructions(model: CMAE, images: Tensor, path: str | Path) -> None:
     """Write a PNG with three rows: original, masked, reconstructed.
 
     Args:
         model: to ask, in evaluation mode.
         images: uint8, shape (N, C, H, W), C 1 or 3, a column each.
-        cfg: config of the model, for its ``data_preprocessor``.
         path: of the PNG.
 
     Raises:
@@ -95,7 +88,6 @@ def save_reconstructions(model: CMAE, images: Tensor, cfg: Config, path: str | P
     """
     if images.shape[1] not in (1, 3):
         raise ValueError(f'images of {images.shape[1]} channels can not be drawn: expected 1 or 3')
-    scale = normalization(cfg)
-    masked, filled = reconstruct(model, images, scale['mean'], scale['std'])
+    masked, filled = reconstruct(model, images)
     grid = image_grid([images, masked, filled]).permute(1, 2, 0)  # (H, W, C)
     Image.fromarray(grid.squeeze(2).numpy()).save(path)

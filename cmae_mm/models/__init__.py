@@ -1,11 +1,11 @@
-"""The method: encoder, decoders, head, losses, momentum target, algorithm."""
+"""The methods: algorithms, encoders, necks, heads and losses, in mmpretrain's folders."""
 
-from .cmae import CMAE
-from .cmae_vit import CMAEViT, plain_encoder
-from .data_preprocessor import CMAEDataPreprocessor
-from .decoders import CMAEFeatureDecoder, CMAEPixelDecoder
-from .head import CMAEPretrainHead
+from .backbones import CMAEViT, plain_encoder
+from .heads import CMAEPretrainHead
 from .losses import BYOLLoss, InfoNCELoss
+from .necks import CMAEFeatureDecoder, CMAEPixelDecoder
+from .selfsup import CMAE
+from .utils import CMAEDataPreprocessor, build_model
 
 __all__ = [
     'BYOLLoss',
@@ -16,5 +16,6 @@ __all__ = [
     'CMAEPretrainHead',
     'CMAEViT',
     'InfoNCELoss',
+    'build_model',
     'plain_encoder',
 ]

@@ -7,8 +7,9 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
-from cmae_mm.engine import optim
-from cmae_mm.engine.optim import choose_precision, cpu_has_bfloat16
+from cmae_mm.engine import precision
+from cmae_mm.engine.optim_constructors import merge_groups
+from cmae_mm.engine.precision import choose_precision, cpu_has_bfloat16
 from tests.helpers.process import run_process
 from tests.helpers.tiny import tiny_model, two_views
 
@@ -59,7 +60,7 @@ def test_what_is_frozen_is_in_no_group():
     layers = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
     layers[0].requires_grad_(False)
     groups = [dict(params=[parameter], lr=1.0) for parameter in layers.parameters()]
-    (group,) = optim.merge_groups(groups)
+    (group,) = merge_groups(groups)
     assert [id(p) for p in group['params']] == [id(p) for p in layers[1].parameters()]
 
 
@@ -87,8 +88,8 @@ def test_mixed_precision_on_a_cpu_is_what_its_processor_does_fast(
     dtype, has_bfloat16, expected, monkeypatch
 ):
     said = []
-    monkeypatch.setattr(optim, 'cpu_has_bfloat16', lambda: has_bfloat16)
-    monkeypatch.setattr(optim, 'print_log', lambda text, *_: said.append(text))
+    monkeypatch.setattr(precision, 'cpu_has_bfloat16', lambda: has_bfloat16)
+    monkeypatch.setattr(precision, 'print_log', lambda text, *_: said.append(text))
     model = nn.Linear(4, 4)
     optim_wrapper = wrapper(model, dtype=dtype)
     (line,) = [text for text in said if 'precision' in text]
@@ -139,7 +140,7 @@ def scaling(monkeypatch):
     ):
         if hasattr(module, 'amp_definitely_not_available'):
             monkeypatch.setattr(module, 'amp_definitely_not_available', lambda: False)
-    return optim.GradScaler(init_scale=64.0)
+    return precision.GradScaler(init_scale=64.0)
 
 
 def test_a_float16_run_resumes_one_of_any_precision(scaling):
@@ -156,7 +157,7 @@ def test_a_float16_run_resumes_one_of_any_precision(scaling):
     state = resumed.state_dict()
     scaling.load_state_dict({**state['loss_scaler'], 'scale': 8.0})
     other = wrapper(model, dtype='float32')
-    other.loss_scaler = optim.GradScaler(init_scale=2.0)
+    other.loss_scaler = precision.GradScaler(init_scale=2.0)
     other.load_state_dict(resumed.state_dict())
     assert other.loss_scaler.get_scale() == 8
     wrapper(model, dtype='float32').load_state_dict(resumed.state_dict())  # and the other way
@@ -189,7 +190,7 @@ def test_unknown_precision_is_an_error():
 MANY_BACKWARD_PASSES = """
 import torch
 from mmpretrain.models.utils import MultiheadAttention
-from cmae_mm.engine.optim import PrecisionOptimWrapper
+from cmae_mm.engine.precision import PrecisionOptimWrapper
 
 model = MultiheadAttention(768, 12)
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)

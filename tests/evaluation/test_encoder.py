@@ -3,9 +3,9 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmpretrain.registry import MODELS
 
-from cmae_mm.evaluation import build_encoder, initial_state, input_shape
-from cmae_mm.models.cmae_vit import sincos_position_embedding
-from tests.helpers.tiny import ARCH, tiny_config
+from cmae_mm.evaluation import build_encoder, input_shape
+from cmae_mm.models.utils import sincos_position_embedding
+from tests.helpers.tiny import ARCH, initial_state, tiny_config
 
 COLORS = dict(mean=[120.0, 110.0, 100.0], std=[60.0, 50.0, 40.0])
 
@@ -16,12 +16,10 @@ def images(num=3, channels=3, size=(16, 16)):
 
 
 def cmae_config(**overrides):
-    return Config(
-        dict(
-            model=tiny_config(**overrides),
-            data_preprocessor=dict(type='CMAEDataPreprocessor', **COLORS),
-        )
-    )
+    model = tiny_config(**overrides)
+    del model['data_preprocessor']
+    data = dict(type='CMAEDataPreprocessor', **COLORS)
+    return Config(dict(model=model, data_preprocessor=data))
 
 
 def classifier_config(backbone, **data_preprocessor):
@@ -74,7 +72,8 @@ def test_a_convolutional_backbone_is_averaged_over_places(tmp_path):
     cfg = classifier_config(RESNET, to_rgb=True)
     checkpoint_of(cfg, tmp_path / 'a.pth')
     encoder = build_encoder(cfg, tmp_path / 'a.pth')
-    normalized = (images() - encoder.mean) / encoder.std
+    scale = encoder.data_preprocessor
+    normalized = (images() - scale.mean) / scale.std
     expected = encoder.backbone(normalized)[-1].mean(dim=(2, 3))
     assert torch.allclose(encoder(images()), expected, atol=1e-5)
     assert input_shape(cfg) == (3, 224, 224)

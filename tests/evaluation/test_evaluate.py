@@ -5,6 +5,7 @@ from PIL import Image
 from torch import nn
 
 from cmae_mm.evaluation import ClassFolder, FrozenEncoder, evaluate_features, extract_features
+from cmae_mm.models import CMAEDataPreprocessor
 
 
 class FirstPixel(nn.Module):
@@ -16,7 +17,7 @@ class FirstPixel(nn.Module):
 
 @pytest.fixture
 def encoder():
-    return FrozenEncoder(FirstPixel(), mean=[0.0] * 3, std=[1.0] * 3)
+    return FrozenEncoder(FirstPixel(), CMAEDataPreprocessor(mean=[0.0] * 3, std=[1.0] * 3))
 
 
 @pytest.fixture

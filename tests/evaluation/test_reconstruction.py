@@ -7,14 +7,14 @@ from PIL import Image
 from cmae_mm.evaluation import (
     build_pretrained,
     image_grid,
-    initial_state,
     reconstruct,
     save_reconstructions,
 )
 from cmae_mm.evaluation.reconstruction import _HIDDEN, _TILE
-from tests.helpers.tiny import tiny_config, tiny_model
+from cmae_mm.models import CMAEDataPreprocessor
+from tests.helpers.tiny import initial_state, tiny_config, tiny_model
 
-MEAN, STD = [120.0, 110.0, 100.0], [60.0, 50.0, 40.0]
+SCALE = dict(mean=[120.0, 110.0, 100.0], std=[60.0, 50.0, 40.0])
 
 
 def images(num=3, channels=3, size=(16, 16)):
@@ -23,12 +23,15 @@ def images(num=3, channels=3, size=(16, 16)):
 
 
 def config(**overrides):
-    data = dict(type='CMAEDataPreprocessor', mean=MEAN, std=STD)
-    return Config(dict(model=tiny_config(**overrides), data_preprocessor=data))
+    model = tiny_config(**overrides)
+    model.data_preprocessor.update(SCALE)
+    return Config(dict(model=model))
 
 
 class Oracle:
     """In place of a model: knows the image, hides its left half."""
+
+    data_preprocessor = CMAEDataPreprocessor(**SCALE)
 
     def reconstruct(self, inputs):
         mask = torch.zeros(len(inputs), 1, *inputs.shape[2:])
@@ -38,7 +41,7 @@ class Oracle:
 
 def test_visible_pixels_are_the_images_own_and_hidden_ones_are_not():
     torch.manual_seed(0)
-    masked, filled = reconstruct(tiny_model().eval(), images(), MEAN, STD)
+    masked, filled = reconstruct(tiny_model().eval(), images())
     hidden = (masked == _HIDDEN).all(dim=1, keepdim=True)  # images are brighter
     assert hidden.float().mean() == 0.5  # the model's mask ratio
     assert torch.equal(torch.where(hidden, 0, masked), torch.where(hidden, 0, images()))
@@ -47,7 +50,7 @@ def test_visible_pixels_are_the_images_own_and_hidden_ones_are_not():
 
 
 def test_a_perfect_prediction_gives_the_image():
-    masked, filled = reconstruct(Oracle(), images(), MEAN, STD)
+    masked, filled = reconstruct(Oracle(), images())
     assert torch.equal(filled, images())
     assert (masked[..., :8] == _HIDDEN).all() and torch.equal(masked[..., 8:], images()[..., 8:])
 
@@ -57,7 +60,7 @@ def test_masks_follow_the_seed():
     runs = []
     for seed in (0, 0, 1):
         torch.manual_seed(seed)
-        runs.append(reconstruct(model, images(), MEAN, STD)[0])
+        runs.append(reconstruct(model, images())[0])
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
 
 
@@ -77,10 +80,11 @@ def test_grid_holds_every_pixel_enlarged_by_a_whole_factor():
 @pytest.mark.parametrize('channels, size', [(1, (16, 16)), (3, (8, 24))])
 def test_png_of_grey_and_rectangular_images(tmp_path, channels, size):
     overrides = dict(backbone__img_size=size, backbone__in_channels=channels)
-    cfg = config(**overrides)
-    cfg.data_preprocessor.update(mean=[100.0] * channels, std=[50.0] * channels)
+    scale = dict(mean=[100.0] * channels, std=[50.0] * channels)
+    data_preprocessor = dict(type='CMAEDataPreprocessor', **scale)
+    model = tiny_model(**overrides, data_preprocessor=data_preprocessor).eval()
     originals = images(2, channels, size)
-    save_reconstructions(tiny_model(**overrides).eval(), originals, cfg, tmp_path / 'x.png')
+    save_reconstructions(model, originals, tmp_path / 'x.png')
     drawn = np.atleast_3d(np.asarray(Image.open(tmp_path / 'x.png')))
     factor = _TILE // max(size)
     first = drawn[: size[0] * factor : factor, : size[1] * factor : factor]
@@ -89,7 +93,7 @@ def test_png_of_grey_and_rectangular_images(tmp_path, channels, size):
 
 def test_other_numbers_of_channels_can_not_be_drawn(tmp_path):
     with pytest.raises(ValueError, match='2 channels'):
-        save_reconstructions(Oracle(), images(channels=2), config(), tmp_path / 'x.png')
+        save_reconstructions(Oracle(), images(channels=2), tmp_path / 'x.png')
 
 
 def test_the_model_is_the_checkpoints(tmp_path):

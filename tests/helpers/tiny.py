@@ -4,7 +4,7 @@ import torch
 from mmengine.config import ConfigDict
 from mmpretrain.registry import MODELS
 
-import cmae_mm  # noqa: F401
+from cmae_mm.models import build_model
 
 ARCH = dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48)
 DECODER = dict(decoder_embed_dim=16, decoder_num_heads=2, mlp_ratio=2.0)
@@ -59,3 +59,10 @@ def two_views(num_images=4, channels=3, size=(16, 16)):
     """Two batches of noise images."""
     generator = torch.Generator().manual_seed(1)
     return [torch.randn(num_images, channels, *size, generator=generator) for _ in range(2)]
+
+
+def initial_state(cfg):
+    """Tensors of a config's whole model before training, by name."""
+    model = build_model(cfg)
+    model.init_weights()
+    return model.state_dict()

@@ -6,9 +6,8 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from cmae_mm.evaluation import initial_state
 from tests.helpers.process import run_here as run
-from tests.helpers.tiny import tiny_config
+from tests.helpers.tiny import initial_state, tiny_config
 
 
 @pytest.fixture
@@ -21,10 +20,10 @@ def files(tmp_path):
             for index in range(4):
                 pixels = rng.integers(top - 40, top, (16, 16, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(tmp_path / split / name / f'{index}.png')
+    scale = dict(mean=[127.0] * 3, std=[50.0] * 3)
     cfg = Config(
         dict(
-            model=tiny_config(),
-            data_preprocessor=dict(type='CMAEDataPreprocessor', mean=[127.0] * 3, std=[50.0] * 3),
+            model=tiny_config(data_preprocessor=dict(type='CMAEDataPreprocessor', **scale)),
             feature_eval=dict(train=str(tmp_path / 'train'), test=str(tmp_path / 'test')),
         )
     )

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from cmae_mm.engine.checkpoint import load_state_dict
+from cmae_mm.checkpoints import load_state_dict
 from tests.helpers.files import write_images
 from tests.helpers.process import run_here, run_process
 

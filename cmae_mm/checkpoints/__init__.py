@@ -1,0 +1,27 @@
+"""Checkpoints: reading safely, names, formats, loading, converting, writing."""
+
+from .conversion import convert_file
+from .encoder import LoadReport, load_encoder
+from .formats import Encoder, export_encoder, import_encoder
+from .model import load_weights, require_fit, unwrap
+from .names import FORMATS
+from .reading import load_checkpoint, load_state_dict
+from .released import convert_released
+from .writing import save_tensors
+
+__all__ = [
+    'FORMATS',
+    'Encoder',
+    'LoadReport',
+    'convert_file',
+    'convert_released',
+    'export_encoder',
+    'import_encoder',
+    'load_checkpoint',
+    'load_encoder',
+    'load_state_dict',
+    'load_weights',
+    'require_fit',
+    'save_tensors',
+    'unwrap',
+]

@@ -1,0 +1,78 @@
+"""Converting the file of an encoder."""
+
+from collections import Counter
+from pathlib import Path
+
+from .formats import Encoder, export_encoder, import_encoder
+from .names import FORMATS
+from .reading import load_state_dict
+from .released import convert_released
+from .writing import require_target, save_tensors
+
+
+def convert_file(
+    source: str | Path,
+    target: str | Path,
+    to: str | None = None,
+    published: bool = False,
+    keep_channels: bool = False,
+) -> str:
+    """Write the encoder of a checkpoint in another program's names.
+
+    Args:
+        source: a checkpoint that :func:`~.formats.import_encoder` knows, or one of the
+            released CMAE code.
+        target: file to write, ``.pth`` or ``.safetensors``.
+        to: one of :data:`~.names.FORMATS`; None takes 'cmae' for another program's
+            checkpoint, and needs a choice for one of mmpretrain or of this package.
+        published: ``source`` is of the released CMAE code; 'cmae' then carries its decoders,
+            projectors and target, too.
+        keep_channels: see ``fold_channels`` of :func:`~.released.convert_released`.
+
+    Returns:
+        one line on what was written and what was left out.
+
+    Raises:
+        FileNotFoundError: no such file, or no folder to write to.
+        OSError: the file can't be written.
+        ValueError: no checkpoint of a known format, or nothing that can be done with it.
+    """
+    require_target(Path(target))
+    if keep_channels and not published:
+        raise ValueError(
+            '--keep-channels goes with --from published: other encoders keep their channels'
+        )
+    found = load_state_dict(source)
+    tensors = convert_released(found, fold_channels=not keep_channels) if published else found
+    encoder = import_encoder(tensors)
+    to = to or _default_format(encoder, published)
+    # what the released code's names brought along, of optimisers and the like
+    left_out = Counter(
+        _part(n) for n in found if n not in tensors and f'backbone.{n}' not in tensors
+    )
+    if published and to == 'cmae':
+        written = tensors
+        what = f'{len(written)} tensors as cmae, {len(encoder.tensors)} of them of the encoder'
+    else:
+        written = export_encoder(encoder, to)
+        left_out.update(encoder.left_out)
+        left_out.update(_part(n) for n in encoder.tensors if _part(n) in FORMATS[to].lacks)
+        what = f'{len(written)} tensors as {to}'
+    save_tensors(target, written, FORMATS[to].container)
+    channels = f'; it takes {"BGR" if keep_channels else "RGB"}' if published else ''
+    listed = ', '.join(f'{part} {count}' for part, count in sorted(left_out.items()))
+    return f'{target}: {what} ({encoder}){channels}; left out: {listed or "nothing"}'
+
+
+def _default_format(encoder: Encoder, published: bool) -> str:
+    """The names of this package, unless the encoder has them already."""
+    if encoder.format == 'mmpretrain' and not published:
+        raise ValueError(
+            'the names are those of mmpretrain and of this package already: choose others with '
+            f'--to {"|".join(FORMATS)}, or --from published if it is of the released CMAE code'
+        )
+    return 'cmae'
+
+
+def _part(name: str) -> str:
+    return name.split('.')[0]

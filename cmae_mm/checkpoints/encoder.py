@@ -1,0 +1,212 @@
+"""Loading a pre-trained encoder into a model, with an account of every tensor."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from mmpretrain.models.utils import resize_pos_embed
+from torch import Tensor, nn
+
+from .names import OPENMMLAB, TIMM, find_encoders, read_architecture
+from .reading import load_state_dict
+
+# What a task may add to the encoder, and what it may do without, by name in the report.
+_ADDED = {'rel_pos': r'layers\.\d+\.attn\.rel_pos_[hw]', 'ln2': r'ln2\.\w+'}
+_SPARED = {'cls_token': 'cls_token', 'ln1': r'ln1\.\w+', 'ln2': r'ln2\.\w+'}
+
+
+class LoadReport(NamedTuple):
+    """What became of an encoder's tensors and of a checkpoint's.
+
+    Attributes:
+        loaded: tensors that came from the checkpoint.
+        expected: tensors that could have come: all but those that the task added.
+        resized: grids, (rows, columns), of the position embedding there and here.
+        new: tensors that keep their initial values, counted by kind.
+        unused: tensors of the checkpoint's encoder that this one has no place for.
+    """
+
+    loaded: int
+    expected: int
+    resized: tuple[tuple[int, int], tuple[int, int]] | None
+    new: dict[str, int]
+    unused: dict[str, int]
+
+    def __str__(self) -> str:
+        parts = [f'{self.loaded}/{self.expected} encoder tensors']
+        if self.resized:
+            there, here = ('x'.join(map(str, grid)) for grid in self.resized)
+            parts.append(f'pos_embed resized {there} -> {here}')
+        for label, counts in (('left new', self.new), ('not used', self.unused)):
+            if counts:
+                listed = ', '.join(f'{kind} ({count})' for kind, count in counts.items())
+                parts.append(f'{label}: {listed}')
+        return ', '.join(parts)
+
+
+def load_encoder(
+    encoder: nn.Module,
+    checkpoint: str | Path,
+    prefix: str = 'backbone.',
+    grid: tuple[int, int] | None = None,
+) -> LoadReport:
+    """Load the encoder of a checkpoint, all of it, or raise.
+
+    Args:
+        encoder: any mmpretrain backbone; the position embedding of a
+            VisionTransformer is resized bicubically to its ``patch_resolution``.
+        checkpoint: path of a ``.pth`` or ``.safetensors`` in mmpretrain's names.
+        prefix: of the encoder's tensors in the checkpoint.
+        grid: (rows, columns) of the position embedding in the checkpoint; None takes a
+            square, or the encoder's own grid where their number does not make one.
+
+    Returns:
+        what was loaded, resized, left new and not used.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no checkpoint, one of a fine-tuned model, nothing under the prefix, or
+            tensors that are missing, misshapen or unknown.
+    """
+    if not checkpoint:
+        raise ValueError(
+            'no checkpoint given: --cfg-options model.backbone.init_cfg.checkpoint=PATH, or '
+            'model.backbone.init_cfg=None to start from random weights'
+        )
+    tensors, source = load_state_dict(checkpoint), repr(str(checkpoint))
+    require_pretrained(tensors, source)
+    return load_encoder_tensors(encoder, tensors, source, prefix, grid)
+
+
+def load_encoder_tensors(
+    encoder: nn.Module,
+    tensors: dict[str, Tensor],
+    source: str,
+    prefix: str = 'backbone.',
+    grid: tuple[int, int] | None = None,
+) -> LoadReport:
+    """The same as :func:`load_encoder` from tensors, of a fine-tuned model, too.
+
+    Args:
+        encoder, prefix, grid: as there.
+        tensors: of a whole checkpoint, by name.
+        source: where they come from, for the errors.
+
+    Raises:
+        ValueError: as there.
+    """
+    expected = encoder.state_dict()
+    found = _under(prefix, tensors, expected.keys(), source)
+    # of another encoder the position embedding differs, too, but that would not be the news
+    same = _architecture(found) == _architecture(expected)
+    resized = _fit_position_embedding(found, encoder, source, grid) if same else None
+    kinds = {name: _kind(name, _ADDED) for name in expected.keys() - found.keys()}
+    spare = {name: _kind(name, _SPARED) for name in found.keys() - expected.keys()}
+    wrong = sorted(
+        {name for name, kind in {**kinds, **spare}.items() if kind is None}
+        | {n for n in expected.keys() & found.keys() if expected[n].shape != found[n].shape}
+    )
+    if wrong:
+        raise ValueError(_misfit(wrong, expected, found, source, prefix, tensors))
+    encoder.load_state_dict({**expected, **{n: found[n] for n in expected if n in found}})
+    return LoadReport(
+        loaded=len(expected) - len(kinds),
+        expected=len(expected) - len(kinds),
+        resized=resized,
+        new=dict(sorted(Counter(kinds.values()).items())),
+        unused=dict(sorted(Counter(spare.values()).items())),
+    )
+
+
+def require_pretrained(tensors: dict[str, Tensor], source: str) -> None:
+    """Refuse the checkpoint of a downstream model.
+
+    Raises:
+        ValueError: it has the head of a classifier, a segmentor or a detector.
+    """
+    heads = sorted(
+        {name.split('.')[0] for name in tensors if re.match(r'(\w+_)?head\.(?!predictor\.)', name)}
+    )
+    if heads:
+        raise ValueError(
+            f'{source} is a fine-tuned model (it has a {heads[0]}), expected one of pre-training; '
+            f'if labels are meant to come into the start, extract its encoder first: '
+            'tools/convert_checkpoint.py'
+        )
+
+
+def _under(prefix: str, tensors: dict, expected: Iterable[str], source: str) -> dict[str, Tensor]:
+    """The tensors under a prefix, without it; some of them expected."""
+    found = {n[len(prefix) :]: t for n, t in tensors.items() if n.startswith(prefix)}
+    namings = find_encoders(tensors)
+    if found.keys() & expected and namings.get(prefix) is not TIMM:
+        return found
+    if TIMM in namings.values():
+        advice = 'its names are those of timm, MAE or ViTDet: tools/convert_checkpoint.py first'
+    else:
+        advice = _likely_prefix(tensors) or 'expected names of mmpretrain or of this package'
+    raise ValueError(
+        f'{source} has no tensors named {f"{prefix}*" if prefix else "as an encoder has"}, found '
+        f'{next(iter(tensors))!r} and {len(tensors) - 1} others: {advice}'
+    )
+
+
+def _likely_prefix(tensors: dict[str, Tensor], besides: str | None = None) -> str:
+    prefixes = {p for p, naming in find_encoders(tensors).items() if naming is OPENMMLAB}
+    listed = ' or '.join(map(repr, sorted(prefixes - {besides}, key=len)))
+    return f'the likely prefix is {listed}' if listed else ''
+
+
+def _fit_position_embedding(
+    found: dict[str, Tensor], encoder: nn.Module, source: str, grid: tuple[int, int] | None
+) -> tuple | None:
+    """Resize it among the tensors found; returns the grids there and here if they differ."""
+    here = getattr(encoder, 'patch_resolution', None)
+    if 'pos_embed' not in found or here is None:
+        return None
+    extra = int('cls_token' in found)
+    patches = found['pos_embed'].shape[1] - extra
+    side = math.isqrt(patches)
+    advice = 'use the config that it was trained with'
+    if grid is None:
+        grid = (side, side) if side**2 == patches else tuple(here)
+        advice = "say its shape, init_cfg=dict(type='Pretrained', grid=(rows, columns), ...)"
+    if grid[0] * grid[1] != patches:
+        raise ValueError(
+            f'{source} has a position embedding of {patches} patches, not of '
+            f'{grid[0]}x{grid[1]}: {advice}'
+        )
+    resized = resize_pos_embed(found['pos_embed'], grid, here, 'bicubic', extra)
+    found['pos_embed'] = resized[:, extra - encoder.num_extra_tokens :] if extra else resized
+    return None if tuple(grid) == tuple(here) else (tuple(grid), tuple(here))
+
+
+def _kind(name: str, kinds: dict[str, str]) -> str | None:
+    return next((kind for kind, names in kinds.items() if re.fullmatch(names, name)), None)
+
+
+def _misfit(
+    wrong: list[str], expected: dict, found: dict, source: str, prefix: str, tensors: dict
+) -> str:
+    """Say what does not fit, and what both sides are."""
+    first = wrong[0]
+    text = (
+        f'{source} does not fit the encoder in {len(wrong)} tensors, first {prefix}{first}: found '
+        f'{_shape(found.get(first))}, expected {_shape(expected.get(first))}'
+    )
+    there, here = _architecture(found), _architecture(expected)
+    if there != here:
+        return f"{text}; it has {there}, the config's encoder {here}"
+    hint = _likely_prefix(tensors, besides=prefix)
+    return f'{text}; {hint}' if first not in found and hint else text
+
+
+def _architecture(tensors: dict[str, Tensor]) -> str:
+    return str(read_architecture(OPENMMLAB, tensors) or f'{len(tensors)} tensors')
+
+
+def _shape(tensor: Tensor | None) -> str:
+    return 'none' if tensor is None else f'({", ".join(map(str, tensor.shape))})'

@@ -1,0 +1,158 @@
+"""One checkpoint through classification, segmentation and detection, beside a random start."""
+
+import contextlib
+import copy
+import json
+import os
+import platform
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from cmae_mm.checkpoints import unwrap
+from cmae_mm.engine.errors import require_writable
+from cmae_mm.engine.ranks import fit_to_cpu
+
+from . import report
+from .predictions import Example, draw_examples, predict_examples
+from .stopwatch import Stopwatch
+
+RANDOM, PRETRAINED = 'from random weights', 'from the checkpoint'
+_PICTURES = 6
+
+
+class Task(NamedTuple):
+    """A downstream task.
+
+    Attributes:
+        name: plain text.
+        config: of its Runner, with the encoder's checkpoint in ``model.backbone.init_cfg``.
+        metrics: titles of the host's metrics, by their names in the log.
+    """
+
+    name: str
+    config: Config
+    metrics: dict[str, str]
+
+
+class Result(NamedTuple):
+    """Of one training: metrics in per cent by title, what was loaded, predictions."""
+
+    metrics: dict[str, float]
+    loaded: str
+    classes: tuple[str, ...]
+    examples: list[Example]
+
+
+def run_transfer(tasks: list[Task], checkpoint: str, work_dir: str) -> dict[str, dict]:
+    """Train each task from random weights and from a checkpoint, in the same way.
+
+    Leaves in ``work_dir`` a folder a training with mmengine's logs and checkpoint,
+    ``results.json``, a picture of predictions a task and ``report.html``.
+
+    Args:
+        tasks: to train.
+        checkpoint: path of the pre-trained encoder.
+        work_dir: folder to write to.
+
+    Returns:
+        metrics by task and start, and ``seconds`` by stage.
+
+    Raises:
+        OSError: the work folder can't be written.
+        FileNotFoundError, ValueError: the checkpoint does not fit, see
+            :func:`~cmae_mm.checkpoints.load_encoder`.
+    """
+    require_writable(work_dir)
+    out, timed = Path(work_dir), Stopwatch(stages=2 * len(tasks))
+    results: dict[str, dict[str, Result]] = {}
+    for task in tasks:
+        trained = {}
+        # the checkpoint first: if it does not fit, that is known at once
+        for start, init in ((PRETRAINED, checkpoint), (RANDOM, None)):
+            folder = out / task.name / start.split()[-1]
+            result = timed(f'{task.name} {start}', _train, task, init, folder)
+            trained[start] = result
+            metrics = (f'{title} {value:.1f} %' for title, value in result.metrics.items())
+            print(f'      {", ".join(metrics)}', flush=True)
+        results[task.name] = {start: trained[start] for start in (RANDOM, PRETRAINED)}
+    summary = {
+        name: {start: result.metrics for start, result in starts.items()}
+        for name, starts in results.items()
+    }
+    summary['seconds'] = timed.seconds
+    (out / 'results.json').write_text(json.dumps(summary, indent=2) + '\n')
+    _report(tasks, results, checkpoint, timed.seconds, out)
+    return summary
+
+
+def _train(task: Task, checkpoint: str | None, folder: Path) -> Result:
+    """Train, validate and predict; the host's log goes to the folder alone."""
+    cfg = copy.deepcopy(task.config)
+    cfg.work_dir = str(folder)
+    if checkpoint is None:
+        cfg.model.backbone.init_cfg = None
+    else:
+        cfg.model.backbone.init_cfg.checkpoint = checkpoint
+    fit_to_cpu(cfg)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        open(folder / 'console.log', 'w') as console,
+        contextlib.redirect_stdout(console),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter('ignore')  # of the hosts, on what can't be changed here
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        examples = predict_examples(runner, _PICTURES)
+    scalars = runner.message_hub.log_scalars
+    metrics = {
+        # mmdetection's are shares, the others per cent
+        title: scalars[f'val/{name}'].current() * (100 if name.startswith('coco/') else 1)
+        for name, title in task.metrics.items()
+    }
+    loaded = str(unwrap(runner.model).backbone.load_report or '')
+    classes = tuple(runner.val_loop.dataloader.dataset.metainfo['classes'])
+    return Result(metrics, loaded, classes, examples)
+
+
+def _report(
+    tasks: list[Task], results: dict, checkpoint: str, seconds: dict[str, float], out: Path
+) -> None:
+    sections = {'Metrics': _metrics(results)}
+    for task in tasks:
+        path = out / f'{task.name.lower()}.png'
+        starts = results[task.name]
+        classes = starts[RANDOM].classes
+        draw_examples({start: r.examples for start, r in starts.items()}, classes, path)
+        caption = f'Images of the validation set. Classes: {", ".join(classes)}.'
+        sections[task.name] = report.picture(path, caption) + report.table(
+            [('what was loaded', starts[PRETRAINED].loaded)]
+        )
+    sections['Time'] = report.table(
+        [('training', 'seconds'), *((stage, f'{value:.0f}') for stage, value in seconds.items())]
+    )
+    threads, cores = torch.get_num_threads(), os.cpu_count()
+    report.write_page(
+        out / 'report.html',
+        'One checkpoint, every downstream task',
+        f'{checkpoint}, fine-tuned for each task, beside the same training from random weights; '
+        f'one seed, {platform.machine()}, {cores} cores, {threads} threads, torch '
+        f'{torch.__version__}.',
+        sections,
+    )
+
+
+def _metrics(results: dict[str, dict[str, Result]]) -> str:
+    rows = [('task', 'metric', RANDOM, PRETRAINED, 'difference')]
+    for task, starts in results.items():
+        before, after = starts[RANDOM].metrics, starts[PRETRAINED].metrics
+        rows += [
+            (task, title, f'{b:.1f} %', f'{a:.1f} %', f'{a - b:+.1f}')
+            for (title, b), a in zip(before.items(), after.values())
+        ]
+    return report.table(rows)

@@ -1,0 +1,143 @@
+"""The main job in small: images, pre-training, evaluation before and after, report."""
+
+import json
+import os
+import platform
+from pathlib import Path
+
+import mmengine
+import mmpretrain
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
+
+from cmae_mm.engine.errors import require_writable
+from cmae_mm.evaluation import (
+    build_encoder,
+    build_pretrained,
+    evaluate_features,
+    input_shape,
+    load_image,
+    save_reconstructions,
+)
+
+from . import report
+from .pictures import ensure_builtin_images
+from .stopwatch import Stopwatch
+
+
+def run_quickstart(cfg: Config) -> dict[str, dict]:
+    """Pre-train on the built-in images and write what was measured.
+
+    Leaves in ``cfg.work_dir``: mmengine's logs and checkpoint, ``losses.png``,
+    ``reconstructions.png``, ``results.json`` and ``report.html``.
+
+    Args:
+        cfg: config of a CMAE that trains on ``BuiltinImages`` and has them in
+            ``feature_eval``.
+
+    Returns:
+        results of ``evaluate_features`` by ``before`` and ``after``, and ``seconds`` by
+        stage.
+
+    Raises:
+        OSError: the work folder can't be written.
+    """
+    require_writable(cfg.work_dir)
+    out, timed = Path(cfg.work_dir), Stopwatch(stages=5)
+    init_default_scope(cfg.default_scope)
+    # Building a model tells of every tensor's initialisation: not before the Runner.
+    MMLogger.get_instance('quickstart', log_level='WARNING')
+    images = cfg.train_dataloader.dataset.data_root
+    timed('Cut pictures from built-in photographs', ensure_builtin_images, images)
+    before = timed('Evaluate the untrained encoder', _evaluate, cfg, None)
+    runner = Runner.from_cfg(cfg)
+    timed('Pre-train', runner.train)
+    checkpoint = find_latest_checkpoint(cfg.work_dir)
+    after = timed('Evaluate the pre-trained encoder', _evaluate, cfg, checkpoint)
+    results = dict(before=before, after=after, seconds=timed.seconds)
+    log = out / runner.timestamp / 'vis_data' / 'scalars.json'
+    timed('Draw and report', _report, cfg, results, checkpoint, log)
+    return results
+
+
+def _evaluate(cfg: Config, checkpoint) -> dict[str, float]:
+    set_random_seed(cfg.randomness.seed)
+    encoder = build_encoder(cfg, checkpoint)
+    return evaluate_features(encoder, **cfg.feature_eval, shape=input_shape(cfg))
+
+
+def _report(cfg: Config, results: dict, checkpoint: str, log: Path) -> None:
+    out = Path(cfg.work_dir)
+    (out / 'results.json').write_text(json.dumps(results, indent=2) + '\n')
+    report.draw_losses(log, out / 'losses.png')
+    caption = _draw_reconstructions(cfg, checkpoint, out / 'reconstructions.png')
+    report.write_page(
+        out / 'report.html',
+        'CMAE quickstart',
+        report.summarize(results['before'], results['after']),
+        {
+            'Frozen features': _accuracies(results),
+            'Reconstructions': report.picture(out / 'reconstructions.png', caption),
+            'Losses': report.picture(out / 'losses.png', 'Losses in pre-training.'),
+            'What was run': report.table(_settings(cfg, results, checkpoint)),
+            'Time': report.table(_times(results['seconds'])),
+        },
+    )
+
+
+def _draw_reconstructions(cfg: Config, checkpoint: str, path: Path) -> str:
+    """Draw a test picture of each class; returns a caption."""
+    channels, *size = input_shape(cfg)
+    folders = sorted(Path(cfg.feature_eval.test).iterdir())
+    images = [load_image(min(folder.iterdir()), size, channels) for folder in folders]
+    set_random_seed(cfg.randomness.seed)
+    save_reconstructions(build_pretrained(cfg, checkpoint), torch.stack(images), path)
+    return (
+        'Test pictures. Rows: original; what the encoder sees '
+        f'({cfg.model.backbone.mask_ratio:.0%} of the patches are hidden); hidden patches '
+        'as reconstructed, with the mean and contrast of the true patch, which the model '
+        f'is not asked to know. Columns: {", ".join(folder.name for folder in folders)}.'
+    )
+
+
+def _accuracies(results: dict) -> str:
+    before, after = results['before'], results['after']
+    rows = [('', 'untrained', 'pre-trained', 'chance')]
+    for key, name in (('knn', 'kNN, k = 20'), ('linear', 'linear probe')):
+        values = (before[key], after[key], 100 / after['classes'])
+        rows.append((name, *(f'{value:.1f} %' for value in values)))
+    return report.table(rows) + (
+        f'<p>Share of {after["test_images"]} test pictures whose class, one of '
+        f'{after["classes"]}, is recognised from {after["train_images"]} training '
+        'pictures. Both are cut from disjoint regions of the same photographs. The '
+        'encoder never saw a label.</p>'
+    )
+
+
+def _settings(cfg: Config, results: dict, checkpoint: str) -> list:
+    backbone, arch = cfg.model.backbone, cfg.model.backbone.arch
+    images, size = results['before']['train_images'], backbone.img_size
+    epochs, batch = cfg.train_cfg.max_epochs, cfg.train_dataloader.batch_size
+    lr, threads = cfg.optim_wrapper.optimizer.lr, torch.get_num_threads()
+    versions = (
+        f'Python {platform.python_version()}, torch {torch.__version__}, '
+        f'mmengine {mmengine.__version__}, mmpretrain {mmpretrain.__version__}'
+    )
+    return [
+        ('setting', 'value'),
+        ('images', f'{images} of {size}x{size} pixels, without their labels'),
+        ('encoder', f'{arch.num_layers} blocks of width {arch.embed_dims}'),
+        ('patches', f'{backbone.patch_size}x{backbone.patch_size} pixels'),
+        ('training', f'{epochs} epochs, batch {batch}, learning rate {lr}'),
+        ('seed', cfg.randomness.seed),
+        ('checkpoint', Path(checkpoint).name),
+        ('machine', f'{platform.machine()}, {os.cpu_count()} cores, {threads} threads'),
+        ('versions', versions),
+    ]
+
+
+def _times(seconds: dict[str, float]) -> list:
+    return [('stage', 'seconds'), *((k, f'{v:.0f}') for k, v in seconds.items())]

@@ -1,0 +1,105 @@
+"""In which precision a run computes."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from mmengine.logging import print_log
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmengine.runner.amp import autocast
+from mmpretrain.registry import OPTIM_WRAPPERS
+from torch import nn
+
+from cmae_mm.compat import within
+
+# the name until torch 2.3, and deprecated since
+GradScaler = getattr(torch.amp, 'GradScaler', torch.cuda.amp.GradScaler)
+
+
+@OPTIM_WRAPPERS.register_module()
+class PrecisionOptimWrapper(AmpOptimWrapper):
+    """float32, float16 with loss scaling, or bfloat16, by one field.
+
+    The host's ``AmpOptimWrapper`` refuses to start without a GPU; with this one
+    the same config runs there too: where it says float16, in bfloat16 if the processor has
+    instructions for it (emulated, it is an order of magnitude slower), else in float32. The
+    log says which precision runs, and why if it is not the config's.
+    bfloat16 has float32's range and needs no loss scale.
+
+    Args:
+        dtype: 'float32', 'float16' or 'bfloat16'; the latter is what runs, emulated or not.
+        loss_scale: of float16; see mmengine's AmpOptimWrapper.
+        **kwargs: of mmengine's OptimWrapper.
+
+    Raises:
+        ValueError: another dtype.
+    """
+
+    def __init__(self, dtype: str = 'float16', loss_scale='dynamic', **kwargs) -> None:
+        if dtype not in ('float32', 'float16', 'bfloat16'):
+            raise ValueError(f"dtype={dtype!r}: choose 'float32', 'float16' or 'bfloat16'")
+        chosen, reason = choose_precision(dtype, torch.cuda.is_available(), cpu_has_bfloat16())
+        print_log(f'precision: {chosen}{reason}', 'current')
+        if chosen == 'float16':
+            super().__init__(loss_scale=loss_scale, dtype=dtype, **kwargs)
+            return
+        OptimWrapper.__init__(self, **kwargs)
+        self.cast_dtype = None if chosen == 'float32' else torch.bfloat16
+        self.loss_scaler = GradScaler(enabled=False)
+        self._scale_update_param = None
+        if self.cast_dtype and not torch.cuda.is_available() and within(torch.__version__, '<2.2'):
+            # Its fused attention on CPUs writes beyond its memory in the backward pass in
+            # bfloat16, of 17 tokens for one (github.com/pytorch/pytorch/issues/132871).
+            torch.backends.cuda.enable_flash_sdp(False)  # CPUs heed it, too
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Load the state of a run of any precision.
+
+        A run without a loss scale leaves an empty state of it, which the scaler of a float16
+        run refuses: the scale then starts as in a new run.
+        """
+        if state_dict.get('loss_scaler') == {}:
+            state_dict = {key: value for key, value in state_dict.items() if key != 'loss_scaler'}
+            if self.loss_scaler.is_enabled():
+                print_log('resumed from a run without a loss scale: it starts anew', 'current')
+        super().load_state_dict(state_dict)
+
+    @contextlib.contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        cast = autocast(dtype=self.cast_dtype, enabled=self.cast_dtype is not None)
+        with OptimWrapper.optim_context(self, model), cast:
+            yield
+
+
+def choose_precision(dtype: str, gpu: bool, bfloat16: bool) -> tuple[str, str]:
+    """The precision to run in, and why, for the log.
+
+    Args:
+        dtype: that the config asks for.
+        gpu: there is one.
+        bfloat16: the processor has instructions for it.
+    """
+    if gpu or dtype == 'float32':
+        return dtype, ''
+    if dtype == 'bfloat16':
+        return dtype, '' if bfloat16 else ' (slow: this processor only emulates it)'
+    if bfloat16:
+        return 'bfloat16', ' instead of float16, which takes a GPU'
+    return 'float32', (
+        ' instead of float16, which takes a GPU; this processor has no instructions for bfloat16'
+    )
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 matrices in hardware, as far as Linux says.
+
+    torch has no question for it that all supported releases answer; its
+    ``mkldnn_bf16_supported`` also says yes where AVX-512 emulates.
+    """
+    try:
+        text = Path('/proc/cpuinfo').read_text()
+    except OSError:  # not Linux
+        return False
+    flags = {flag for line in text.splitlines() for flag in line.split(':')[-1].split()}
+    return not flags.isdisjoint({'avx512_bf16', 'amx_bf16', 'bf16'})  # x86, x86, ARM

@@ -1,0 +1,129 @@
+"""The encoder: mmpretrain's Vision Transformer on the visible patches only."""
+
+import torch
+from mmpretrain.models import VisionTransformer
+from mmpretrain.models.utils import to_2tuple
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+
+from ..utils.build import note_small_arch
+from ..utils.masking import PatchMask, PatchMasking
+from ..utils.position_embedding import sincos_position_embedding
+from .plain import as_vision_transformer
+
+
+@MODELS.register_module()
+class CMAEViT(VisionTransformer):
+    """Vision Transformer whose :meth:`encode` sees a masked image.
+
+    Its tensors are those of ``mmpretrain.VisionTransformer``, name for name.
+    Called as a module it is that VisionTransformer, on the whole image.
+
+    Args:
+        arch: 'deit-s' (ViT-S of the MAE family: width 384; mmpretrain's own
+            's' has width 768), 'b', 'l', 'h', or a dict of sizes.
+        img_size: (height, width) or one number, in pixels.
+        patch_size: side of a patch, in pixels.
+        in_channels: channels of the image.
+        mask_ratio: share of patches removed by :meth:`encode` (paper, Sec.
+            4.1: 0.75; released code: 0.65).
+        mask_block: side of a masked block, in patches (paper: 1; released: 2).
+        out_type: form of the output of ``forward``; see VisionTransformer.
+        **kwargs: further fields of VisionTransformer.
+
+    Raises:
+        ValueError: image size not divisible by the patch size, blocks that
+            don't tile the grid, or a ratio that leaves nothing to see or do.
+    """
+
+    def __init__(
+        self,
+        arch='b',
+        img_size=224,
+        patch_size: int = 16,
+        in_channels: int = 3,
+        mask_ratio: float = 0.75,
+        mask_block: int = 1,
+        out_type: str = 'raw',
+        **kwargs,
+    ) -> None:
+        height, width = to_2tuple(img_size)
+        if height % patch_size or width % patch_size:
+            raise ValueError(
+                f'image size {height}x{width} is not divisible by '
+                f'patch_size={patch_size}: change img_size (and the crop size of '
+                'the data pipeline) or patch_size'
+            )
+        note_small_arch(arch)
+        super().__init__(
+            arch,
+            img_size=(height, width),
+            patch_size=patch_size,
+            in_channels=in_channels,
+            out_type=out_type,
+            **kwargs,
+        )
+        self.patch_size = patch_size
+        self.in_channels = in_channels
+        self.mask_ratio = mask_ratio
+        self.masking = PatchMasking(self.patch_resolution, mask_ratio, mask_block)
+        # sine-cosine, fixed in pre-training (MAE's recipe)
+        self.pos_embed.requires_grad = False
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
+            return
+        nn.init.xavier_uniform_(self.patch_embed.projection.weight.flatten(1))
+        if self.cls_token is not None:
+            nn.init.normal_(self.cls_token, std=0.02)
+        self.pos_embed.data.copy_(
+            sincos_position_embedding(
+                self.patch_resolution, self.embed_dims, self.cls_token is not None
+            )
+        )
+
+    @staticmethod
+    def plain_config(config: dict) -> dict:
+        """Return the config of the same encoder without masks."""
+        return as_vision_transformer(config)
+
+    def encode(
+        self, images: Tensor, noise: Tensor | None = None
+    ) -> tuple[Tensor, PatchMask | None]:
+        """Encode the visible patches; all of them, in order, at mask_ratio 0.
+
+        Args:
+            images: shape (N, C, H, W), normalised.
+            noise: shape (N, blocks); drawn from torch's generator if None.
+
+        Returns:
+            tokens, shape (N, num_extra_tokens + K, D), the class token first, and the mask
+            (None at mask_ratio 0).
+
+        Raises:
+            ValueError: images of another size or number of channels.
+        """
+        expected = (self.in_channels, *self.img_size)
+        if tuple(images.shape[1:]) != expected:
+            raise ValueError(
+                f'got images of shape (C, H, W) = {tuple(images.shape[1:])}, the '
+                f'encoder was built for {expected}: make img_size and in_channels '
+                'of the backbone agree with the crop size of the data pipeline'
+            )
+        if self.mask_ratio == 0:
+            return super().forward(images)[-1], None
+        if noise is None:
+            noise = self.masking.noise(len(images), images.device)
+        patch_mask = self.masking(noise)
+        extra = self.num_extra_tokens
+        x = self.patch_embed(images)[0] + self.pos_embed[:, extra:]  # (N, L, D)
+        ids_keep = patch_mask.ids_keep.unsqueeze(-1).expand(-1, -1, x.shape[-1])
+        x = x.gather(1, ids_keep)  # (N, K, D)
+        if self.cls_token is not None:
+            cls_token = (self.cls_token + self.pos_embed[:, :extra]).expand(len(x), -1, -1)
+            x = torch.cat((cls_token, x), dim=1)
+        x = self.pre_norm(self.drop_after_pos(x))
+        for layer in self.layers:
+            x = layer(x)
+        return (self.ln1(x) if self.final_norm else x), patch_mask

@@ -1,0 +1,36 @@
+"""An encoder's plain form: what remains of it when pre-training is over."""
+
+import inspect
+
+from mmpretrain.models import VisionTransformer
+from mmpretrain.registry import MODELS
+
+_FIELDS = inspect.signature(VisionTransformer.__init__).parameters
+
+
+def plain_encoder(backbone: dict, **overrides) -> dict:
+    """Return the config of the same encoder without masks, for whole images.
+
+    An encoder of this package gives its own plain form, ``plain_config(config)``. mmpretrain's
+    Vision Transformers that take a mask (``MAEViT``, say) become its plain one.
+
+    Args:
+        backbone: config of any backbone; others are returned unchanged.
+        **overrides: fields to set in the result, such as ``out_type``.
+    """
+    encoder = MODELS.get(backbone['type'])
+    if hasattr(encoder, 'plain_config'):
+        backbone = encoder.plain_config(backbone)
+    elif issubclass(encoder, VisionTransformer) and _takes_mask(encoder):
+        backbone = as_vision_transformer(backbone)
+    return {**backbone, **overrides}
+
+
+def as_vision_transformer(backbone: dict) -> dict:
+    """Return a subclass's config as one of ``VisionTransformer``, with the fields it has."""
+    fields = {name: value for name, value in backbone.items() if name in _FIELDS}
+    return {**fields, 'type': 'VisionTransformer'}
+
+
+def _takes_mask(encoder: type[VisionTransformer]) -> bool:
+    return 'mask' in inspect.signature(encoder.forward).parameters

@@ -1,0 +1,119 @@
+"""The two decoders over the online encoder's visible tokens."""
+
+import torch
+from mmengine.model import BaseModule
+from mmpretrain.models import MAEPretrainDecoder
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+
+from ..utils.position_embedding import sincos_position_embedding
+
+
+class _Decoder(MAEPretrainDecoder):
+    """mmpretrain's MAE decoder on grids that need not be square.
+
+    Args:
+        grid: patches of an image, (rows, columns).
+        **kwargs: of MAEPretrainDecoder.
+    """
+
+    def __init__(self, grid: tuple[int, int], **kwargs) -> None:
+        super().__init__(num_patches=grid[0] * grid[1], **kwargs)
+        self.grid = tuple(grid)
+
+    def init_weights(self) -> None:
+        # The host's own takes the grid for square: it is left out on purpose.
+        BaseModule.init_weights(self)
+        nn.init.normal_(self.mask_token, std=0.02)
+        self.decoder_pos_embed.data.copy_(
+            sincos_position_embedding(self.grid, self.decoder_pos_embed.shape[-1])
+        )
+
+
+@MODELS.register_module()
+class CMAEPixelDecoder(_Decoder):
+    """Visible tokens to pixels: (N, 1 + K, D) to (N, L, patch² * channels).
+
+    ``forward(tokens, ids_restore)`` is that of ``MAEPretrainDecoder``.
+    """
+
+
+@MODELS.register_module()
+class CMAEFeatureDecoder(_Decoder):
+    """Visible tokens to one feature vector an image (paper, Sec. 3.2).
+
+    Args:
+        grid: patches of an image, (rows, columns).
+        embed_dim: width of the encoder.
+        out_channels: width of the output; the encoder's by default, patch² *
+            channels in the released code.
+        share_weights: take embedding, mask token, blocks (the first
+            ``decoder_depth``) and norm from the pixel decoder by :meth:`tie`
+            and own the last linear layer only (an ablation of the paper).
+        **kwargs: of MAEPretrainDecoder.
+    """
+
+    def __init__(
+        self,
+        grid: tuple[int, int],
+        embed_dim: int,
+        out_channels: int | None = None,
+        share_weights: bool = False,
+        decoder_depth: int = 2,
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            grid,
+            embed_dim=embed_dim,
+            predict_feature_dim=out_channels or embed_dim,
+            decoder_depth=decoder_depth,
+            **kwargs,
+        )
+        self.out_channels = out_channels or embed_dim
+        self.share_weights = share_weights
+
+    def tie(self, pixel_decoder: CMAEPixelDecoder) -> None:
+        """Use the pixel decoder's tensors in place of the own ones.
+
+        Raises:
+            ValueError: the pixel decoder has another width or fewer blocks.
+        """
+        depth = len(self.decoder_blocks)
+        own, other = self.mask_token.shape[-1], pixel_decoder.mask_token.shape[-1]
+        if own != other or depth > len(pixel_decoder.decoder_blocks):
+            raise ValueError(
+                f'share_weights: the feature decoder ({depth} blocks, width {own}) '
+                'needs a pixel decoder of the same width and at least as many blocks,'
+                f' found {len(pixel_decoder.decoder_blocks)} of width {other}'
+            )
+        self.decoder_embed = pixel_decoder.decoder_embed
+        self.mask_token = pixel_decoder.mask_token
+        self.decoder_pos_embed = pixel_decoder.decoder_pos_embed
+        self.decoder_blocks = pixel_decoder.decoder_blocks[:depth]
+        self.add_module(self.decoder_norm_name, pixel_decoder.decoder_norm)
+
+    def forward(self, tokens: Tensor, ids_restore: Tensor) -> Tensor:
+        """Mean of the decoded patches.
+
+        Args:
+            tokens: shape (N, 1 + K, D), class token first.
+            ids_restore: shape (N, L); see :class:`~cmae_mm.models.utils.PatchMask`.
+
+        Returns:
+            Shape (N, out_channels).
+        """
+        # The mean commutes with the last linear layer and, taken first, spares
+        # it L - 1 of L products.
+        return self.decoder_pred(self.decode(tokens, ids_restore).mean(dim=1))
+
+    def decode(self, tokens: Tensor, ids_restore: Tensor) -> Tensor:
+        """All patches before the last linear layer: (N, L, decoder width)."""
+        x = self.decoder_embed(tokens)
+        num_removed = ids_restore.shape[1] + 1 - x.shape[1]
+        x = torch.cat((x, self.mask_token.expand(len(x), num_removed, -1)), dim=1)
+        # the class token stays in front: position 0
+        order = nn.functional.pad(ids_restore + 1, (1, 0)).unsqueeze(-1)
+        x = x.gather(1, order.expand(-1, -1, x.shape[-1])) + self.decoder_pos_embed
+        for block in self.decoder_blocks:
+            x = block(x)
+        return self.decoder_norm(x)[:, 1:]

@@ -1,0 +1,5 @@
+"""Self-supervised algorithms."""
+
+from .cmae import CMAE
+
+__all__ = ['CMAE']

@@ -1,0 +1,159 @@
+"""Contrastive Masked Autoencoders, arXiv 2207.13532."""
+
+import torch
+from mmengine.dist import get_world_size
+from mmengine.logging import print_log
+from mmpretrain.models import BaseSelfSupervisor
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from ..utils.momentum import MomentumPairs
+
+
+@MODELS.register_module()
+class CMAE(BaseSelfSupervisor):
+    """A masked autoencoder that also learns to tell images apart.
+
+    Sizes that follow from the encoder (grid, patch size, channels, widths) are
+    derived here and need not stand in the configs of necks and head.
+
+    Args:
+        backbone: config of the online encoder, a ``CMAEViT``.
+        neck: configs of ``pixel`` (``CMAEPixelDecoder``), ``feature``
+            (``CMAEFeatureDecoder``) and ``projector`` (``NonLinearNeck``).
+        head: config of a ``CMAEPretrainHead``.
+        target: fields in which the target encoder differs from the online one:
+            ``mask_ratio`` 0 feeds it the whole image (the paper's choice),
+            ``final_norm=False`` ends it without norm (the released code's).
+        data_preprocessor: config of a ``CMAEDataPreprocessor``.
+        init_cfg: as everywhere in mmengine.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        head: dict,
+        target: dict | None = None,
+        data_preprocessor: dict | None = None,
+        init_cfg=None,
+    ) -> None:
+        super().__init__(backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        sizes = dict(
+            grid=self.backbone.patch_resolution,
+            patch_size=self.backbone.patch_size,
+        )
+        channels, width = self.backbone.in_channels, self.backbone.embed_dims
+        in_decoder = dict(**sizes, in_chans=channels, embed_dim=width)
+        self.pixel_decoder = _build(neck['pixel'], **in_decoder)
+        self.feature_decoder = _build(neck['feature'], **in_decoder)
+        if self.feature_decoder.share_weights:
+            self.feature_decoder.tie(self.pixel_decoder)
+        self.projector = _build(neck['projector'], in_channels=self.feature_decoder.out_channels)
+        self.head = _build(head, **sizes, in_channels=channels)
+
+        self.target_backbone = _build(
+            {**backbone, 'mask_ratio': 0.0, **(target or {}), 'init_cfg': None}
+        )
+        self.target_projector = _build(neck['projector'], in_channels=width)
+        self._momentum_pairs = MomentumPairs(
+            {
+                'target_backbone': (self.target_backbone, self.backbone),
+                'target_projector': (self.target_projector, self.projector),
+            }
+        )
+        self._register_load_state_dict_pre_hook(_start_target_from_online)
+        for name in self._momentum_pairs.unpaired:
+            print_log(
+                f'{name} keeps its initial value: its online counterpart has '
+                'another shape (feature decoder and encoder differ in width)',
+                logger='current',
+            )
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        if not (isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained'):
+            self.update_target(momentum=0.0)
+
+    def update_target(self, momentum: float) -> None:
+        """Move the target: m * target + (1 - m) * online, for parameters.
+
+        Buffers are left alone: each batch norm keeps the running statistics of
+        its own inputs. Call it after the optimiser step.
+
+        Args:
+            momentum: m in [0, 1]; 0 copies the online encoder.
+        """
+        self._momentum_pairs.update(momentum)
+
+    def loss(
+        self,
+        inputs: list[Tensor],
+        data_samples: list[DataSample] | None = None,
+    ) -> dict[str, Tensor]:
+        """One training step's losses.
+
+        Args:
+            inputs: online and target view, each (N, C, H, W), normalised.
+            data_samples: not used.
+
+        Returns:
+            ``loss_rc`` (reconstruction) and ``loss_ct`` (contrast), scalars.
+
+        Raises:
+            ValueError: a batch of one image.
+        """
+        online_view, target_view = inputs
+        if len(online_view) * (get_world_size() if online_view.is_cuda else 1) < 2:
+            raise ValueError(
+                'a batch of 1 image: batch norm and InfoNCE compare images, use a '
+                'batch_size of at least 2'
+            )
+
+        tokens, patch_mask = self.backbone.encode(online_view)
+        pixels = self.pixel_decoder(tokens, patch_mask.ids_restore)
+        features = self.feature_decoder(tokens, patch_mask.ids_restore)
+        online = self.projector((features,))[0]
+
+        with torch.no_grad():
+            target_tokens, _ = self.target_backbone.encode(target_view)
+            patches = target_tokens[:, self.target_backbone.num_extra_tokens :]
+            target = self.target_projector((patches.mean(dim=1),))[0]
+
+        return self.head.loss(pixels, online_view, patch_mask, online, target)
+
+    @torch.no_grad()
+    def reconstruct(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mask images at random and predict them.
+
+        Args:
+            images: shape (N, C, H, W), normalised.
+
+        Returns:
+            predictions, (N, C, H, W), in the space of the input, and the mask,
+            (N, 1, H, W), 1 = removed.
+        """
+        tokens, patch_mask = self.backbone.encode(images)
+        pixels = self.pixel_decoder(tokens, patch_mask.ids_restore)
+        mask = patch_mask.mask.view(-1, 1, *self.backbone.patch_resolution)
+        mask = mask.repeat_interleave(self.backbone.patch_size, dim=2)
+        mask = mask.repeat_interleave(self.backbone.patch_size, dim=3)
+        return self.head.images(pixels.float(), images), mask
+
+
+def _build(cfg: dict, **derived):
+    """Build a module; fields of the config go before derived sizes."""
+    return MODELS.build({**derived, **cfg})
+
+
+def _start_target_from_online(tensors: dict[str, Tensor], prefix: str, *_) -> None:
+    """Give a checkpoint without a target (MAE's, say) the online encoder as one.
+
+    Otherwise the target would keep its random weights and the encoder learn from noise.
+    """
+    for online, target in (('backbone', 'target_backbone'), ('projector', 'target_projector')):
+        if not any(name.startswith(f'{prefix}{target}.') for name in tensors):
+            start = f'{prefix}{online}.'
+            for name in [name for name in tensors if name.startswith(start)]:
+                tensors[f'{prefix}{target}.{name[len(start) :]}'] = tensors[name]

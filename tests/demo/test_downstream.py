@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmpretrain.registry import MODELS
+
+from cmae_mm.demo import pictures
+from cmae_mm.demo.downstream import PRETRAINED, RANDOM, Task, run_transfer
+from cmae_mm.demo.pictures import write_builtin_images
+from cmae_mm.demo.scenes import write_builtin_scenes
+from tests.helpers.hosts import require_models
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'benchmarks'
+METRICS = {
+    'classification': {'accuracy/top1': 'accuracy'},
+    'segmentation': {'mIoU': 'mIoU'},
+    'detection': {'coco/bbox_mAP_50': 'box AP50'},
+}
+HOSTS = {'classification': 'mmpretrain', 'segmentation': 'mmseg', 'detection': 'mmdet'}
+
+
+def small_task(name, data):
+    """The quickstart's config, after one step on a few pictures."""
+    require_models(HOSTS[name])
+    cfg = Config.fromfile(CONFIGS / name / 'quickstart.py')
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1)
+    cfg.param_scheduler = None
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1, by_epoch=False)
+    cfg.default_hooks.logger.interval = 1
+    for split in ('train', 'val'):
+        loader = cfg[f'{split}_dataloader']
+        loader.update(num_workers=0, persistent_workers=False)
+        loader.dataset.data_root = str(data)
+        loader.dataset.pop('indices', None)
+    if name == 'detection':
+        cfg.val_evaluator.ann_file = str(data / 'instances_val.json')
+    return Task(name.capitalize(), cfg, METRICS[name])
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp('data')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, 'PICTURES_PER_CLASS', {'train': 2, 'test': 1})
+        write_builtin_images(root)
+    write_builtin_scenes(root, {'train': 8, 'val': 6})
+    return root
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    """Of the quickstart's encoder, untrained."""
+    quickstart = Config.fromfile(CONFIGS.parent / 'cmae' / 'cmae_quickstart.py')
+    path = tmp_path_factory.mktemp('checkpoint') / 'epoch_8.pth'
+    torch.save({'state_dict': MODELS.build(quickstart.model).state_dict()}, path)
+    return str(path)
+
+
+@pytest.mark.parametrize('name', METRICS)
+def test_leaves_what_it_says(name, data, checkpoint, tmp_path, capsys):
+    results = run_transfer([small_task(name, data)], checkpoint, str(tmp_path))
+    task, (title,) = name.capitalize(), METRICS[name].values()
+    for start in (RANDOM, PRETRAINED):
+        assert 0 <= results[task][start][title] <= 100
+    assert json.loads((tmp_path / 'results.json').read_text()) == results
+    page = (tmp_path / 'report.html').read_text()
+    assert f'{results[task][PRETRAINED][title]:.1f} %' in page
+    assert 'encoder tensors' in page
+    assert (tmp_path / f'{name}.png').stat().st_size > 10_000 and 'data:image/png' in page
+    # the screen has the stages and results, the host's log is in a file
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f'[1/2] {task} {PRETRAINED}' and len(lines) == 4
+    loaded = (tmp_path / task / 'checkpoint' / 'console.log').read_text()
+    assert 'encoder tensors' in loaded
+    assert 'encoder tensors' not in (tmp_path / task / 'weights' / 'console.log').read_text()
+
+
+def test_a_checkpoint_that_does_not_fit(data, tmp_path):
+    task = small_task('classification', data)
+    torch.save({'state_dict': {'backbone.cls_token': torch.ones(1, 1, 7)}}, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='does not fit the encoder'):
+        run_transfer([task], str(tmp_path / 'a.pth'), str(tmp_path / 'run'))

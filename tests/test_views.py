@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms.v2 import functional as torchvision
+
+from cmae_mm.views import augment_color, crop, make_views
+
+NEUTRAL = (1.0, 1.0, 1.0, 0.0)
+
+
+def images(num=5, channels=3, size=(12, 10)):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (num, channels, *size), generator=generator).float()
+
+
+def color(num=5, jitter=NEUTRAL, order=(0, 1, 2, 3), gray=False, blur=0.0):
+    return dict(
+        jitter=torch.tensor([jitter] * num),
+        order=torch.tensor([order] * num),
+        gray=torch.tensor([gray] * num),
+        blur=torch.tensor([blur] * num),
+    )
+
+
+def by_torchvision(image, operation, value):
+    return getattr(torchvision, f'adjust_{operation}')(image / 255, value) * 255
+
+
+@pytest.mark.parametrize(
+    'op, operation, values',
+    [
+        (0, 'brightness', [0.6, 1.4]),
+        (1, 'contrast', [0.6, 1.4]),
+        (2, 'saturation', [0.0, 0.6, 1.4]),
+        (3, 'hue', [-0.5, -0.1, 0.03, 0.1, 0.4]),
+    ],
+)
+def test_each_jitter_equals_torchvisions(op, operation, values):
+    for value in values:
+        jitter = list(NEUTRAL)
+        jitter[op] = value
+        found = augment_color(images(), **color(jitter=jitter))
+        expected = torch.stack([by_torchvision(x, operation, value) for x in images()])
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=0.1)
+
+
+def test_jitters_are_applied_in_each_images_own_order():
+    orders = [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)]
+    jitter = (1.3, 0.7, 1.2, 0.1)
+    parameters = color(num=3, jitter=jitter)
+    parameters['order'] = torch.tensor(orders)
+    found = augment_color(images(3), **parameters)
+    names = ('brightness', 'contrast', 'saturation', 'hue')
+    for image, order, result in zip(images(3), orders, found):
+        for op in order:
+            image = by_torchvision(image, names[op], jitter[op])
+        torch.testing.assert_close(result, image, rtol=1e-3, atol=0.1)
+
+
+def test_neutral_parameters_change_nothing():
+    assert augment_color(images(), **color()).equal(images())
+
+
+def test_each_image_has_its_own_parameters():
+    parameters = color(num=2)
+    parameters['gray'][1] = True
+    parameters['jitter'][0, 0] = 0.5
+    found = augment_color(images(2), **parameters)
+    torch.testing.assert_close(found[0], images(2)[0] * 0.5)
+    assert found[1, 0].equal(found[1, 1]) and found[1, 1].equal(found[1, 2])
+
+
+def test_grey_weighs_the_channels_as_luma_or_as_told():
+    gray = augment_color(images(), **color(gray=True))
+    luma = (images() * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
+    torch.testing.assert_close(gray, luma.expand(-1, 3, -1, -1), rtol=1e-5, atol=1e-3)
+    weights = torch.tensor([[0.1, 0.2, 0.7], [1.0, 0.0, 0.0]])
+    found = augment_color(images(2), **color(2, gray=True), gray_weights=weights)
+    for image, weight, result in zip(images(2), weights, found):
+        expected = sum(w * channel for w, channel in zip(weight, image))
+        torch.testing.assert_close(result, expected.expand(3, -1, -1), rtol=1e-5, atol=1e-3)
+
+
+def test_blur_keeps_flat_images_and_spreads_a_point_as_a_gaussian():
+    flat = torch.full((2, 3, 9, 9), 7.0)
+    torch.testing.assert_close(augment_color(flat.clone(), **color(2, blur=1.5)), flat)
+    point = torch.zeros(1, 1, 21, 21)
+    point[..., 10, 10] = 1.0
+    sigma = 1.5
+    blurred = augment_color(point, **color(1, blur=sigma))[0, 0]
+    offset = np.arange(21) - 10
+    gaussian = np.exp(-0.5 * (offset / sigma) ** 2)
+    expected = torch.from_numpy(np.outer(gaussian, gaussian) / gaussian.sum() ** 2).float()
+    torch.testing.assert_close(blurred, expected, rtol=0, atol=2e-3)
+
+
+def test_blur_is_as_wide_as_each_images_sigma():
+    parameters = color(num=2)
+    parameters['blur'] = torch.tensor([0.5, 2.0])
+    both = augment_color(images(2), **parameters)
+    alone = augment_color(images(2)[:1], **color(1, blur=0.5))
+    torch.testing.assert_close(both[:1], alone, rtol=0, atol=1e-3)
+
+
+def test_crop_equals_slicing():
+    batch = images()
+    offsets = [(0, 0), (1, 2), (4, 3), (0, 3), (4, 0)]
+    found = crop(batch, torch.tensor([(top, left, 8, 7) for top, left in offsets]))
+    for image, (top, left), result in zip(batch, offsets, found):
+        assert result.equal(image[:, top : top + 8, left : left + 7])
+
+
+def test_views_are_whole_numbers_and_may_have_their_own_master():
+    master = images().byte()
+    box = torch.tensor([(0, 0, 8, 8)] * 5)
+    other = (255 - images()).byte()
+    inputs = {
+        'master': master,
+        'online': {'box': box},
+        'target': {'box': box, 'master': other, 'color': color(jitter=(0.9, 1.1, 1.3, 0.05))},
+    }
+    views = make_views(inputs, ['online', 'target'])
+    assert views['online'].equal(master[..., :8, :8].float())
+    assert views['target'].equal(views['target'].round())
+    assert (views['target'] - other[..., :8, :8].float()).abs().mean() < 80
+
+
+def test_single_channel_images_take_brightness_contrast_and_blur():
+    found = augment_color(images(channels=1), **color(jitter=(1.2, 0.8, 1.0, 0.0), blur=1.0))
+    assert found.shape == images(channels=1).shape and found.isfinite().all()
