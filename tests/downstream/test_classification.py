@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS, MODELS
 
-from cmae_mm.datasets.builtin import PICTURES_PER_CLASS, SURFACES
+from cmae_mm.demo.pictures import PICTURES_PER_CLASS, SURFACES
 from cmae_mm.downstream import DownstreamViT
 from tests.helpers.docs import python_blocks, read_config
 from tests.helpers.files import write_images

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from PIL import Image
 from skimage.draw import polygon2mask
 
-from cmae_mm.datasets.scenes import THINGS, write_builtin_scenes
+from cmae_mm.demo.scenes import THINGS, write_builtin_scenes
 from cmae_mm.engine.ranks import fit_to_cpu
 from tests.helpers.docs import python_blocks, read_config
 from tests.helpers.hosts import require_models

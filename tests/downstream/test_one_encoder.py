@@ -8,8 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from timm.models.vision_transformer import VisionTransformer as TimmViT
 
-from cmae_mm.conversion import export_encoder, import_encoder
-from cmae_mm.engine.checkpoint import load_state_dict
+from cmae_mm.checkpoints import export_encoder, import_encoder, load_state_dict
 from tests.helpers.hosts import require_models
 from tests.helpers.tiny import ARCH, tiny_model, two_views
 

@@ -17,8 +17,8 @@ from mmpretrain.registry import MODELS
 from PIL import Image
 from torch import nn
 
-from cmae_mm.datasets.scenes import SCENE_CLASSES, write_builtin_scenes
-from cmae_mm.engine.optim import cpu_has_bfloat16
+from cmae_mm.demo.scenes import SCENE_CLASSES, write_builtin_scenes
+from cmae_mm.engine.precision import cpu_has_bfloat16
 from cmae_mm.engine.ranks import fit_to_cpu
 from tests.helpers.hosts import require_models
 from tests.helpers.process import process_here, run_process
