@@ -1,6 +1,6 @@
-# ViT-L/16, the paper's recipe, 1600 epochs, batch 32 x 128.
-# Command: NNODES=4 NODE_RANK=<0 to 3> MASTER_ADDR=<address of node 0> tools/dist_train.sh configs/cmae/cmae_vit-large-p16_32xb128-amp-coslr-1600e_in1k.py 8  (on each node)
-# Hardware: 32 GPUs. Time and result: not measured.
+# ViT-L/16, the paper's recipe, 1600 epochs.
+# Command: tools/train.py configs/cmae/cmae_vit-large-p16_32xb128-amp-coslr-1600e_in1k.py
+# Hardware: 32 GPUs of batch 128 (docs/launching.md). Time and result: not measured.
 _base_ = [
     '../_base_/models/cmae_vit-large-p16.py',
     '../_base_/datasets/imagenet_cmae.py',

@@ -1,6 +1,6 @@
-# ViT-S/16, MAE baseline on CMAE's data path, 1600 epochs, batch 32 x 128.
-# Command: NNODES=4 NODE_RANK=<0 to 3> MASTER_ADDR=<address of node 0> tools/dist_train.sh configs/mae/mae_vit-small-p16_32xb128-amp-coslr-1600e_in1k.py 8  (on each node)
-# Hardware: 32 GPUs. Time and result: not measured.
+# ViT-S/16, MAE baseline on CMAE's data path, 1600 epochs.
+# Command: tools/train.py configs/mae/mae_vit-small-p16_32xb128-amp-coslr-1600e_in1k.py
+# Hardware: 32 GPUs of batch 128 (docs/launching.md). Time and result: not measured.
 _base_ = [
     '../_base_/models/mae_vit-small-p16.py',
     '../_base_/datasets/imagenet_mae.py',

@@ -1,11 +1,9 @@
 # ViT-B/16 fine-tuned on ImageNet, 100 epochs, batch 8 x 128: for checkpoints of fewer than 1600 epochs.
-# Command, each with --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth:
-#   tools/train.py configs/benchmarks/classification/vit-base-p16_8xb128-amp-coslr-100e_in1k.py --auto-scale-lr  (1 GPU)
-#   tools/dist_train.sh configs/benchmarks/classification/vit-base-p16_8xb128-amp-coslr-100e_in1k.py 8  (8 GPUs)
-#   NNODES=2 NODE_RANK=<0 to 1> MASTER_ADDR=<address of node 0> tools/dist_train.sh configs/benchmarks/classification/vit-base-p16_8xb128-amp-coslr-100e_in1k.py 8 --auto-scale-lr  (on each of 2 nodes)
+# Command: tools/train.py configs/benchmarks/classification/vit-base-p16_8xb128-amp-coslr-100e_in1k.py \
+#     --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth
 # The paper's recipe as far as it is given (lr 5e-4 per 256 images, layer decay 0.65, drop path 0.1, mixup,
 # cutmix, RandAugment) is what mmpretrain's config of MAE has. The paper reports 83.8 % top-1 after 300 epochs.
-# Hardware: 8 GPUs. Time and result: not measured.
+# Hardware: 8 GPUs (docs/launching.md). Time and result: not measured.
 _base_ = 'mmpretrain::mae/benchmarks/vit-base-p16_8xb128-coslr-100e_in1k.py'
 
 custom_imports = dict(imports=['cmae_mm'], allow_failed_imports=False)

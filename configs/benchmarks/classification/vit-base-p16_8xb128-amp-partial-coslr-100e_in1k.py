@@ -1,11 +1,9 @@
 # ViT-B/16, the last k blocks fine-tuned on ImageNet, 100 epochs, batch 8 x 128.
-# Command, each with --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth:
-#   tools/train.py configs/benchmarks/classification/vit-base-p16_8xb128-amp-partial-coslr-100e_in1k.py --auto-scale-lr  (1 GPU)
-#   tools/dist_train.sh configs/benchmarks/classification/vit-base-p16_8xb128-amp-partial-coslr-100e_in1k.py 8  (8 GPUs)
-#   NNODES=2 NODE_RANK=<0 to 1> MASTER_ADDR=<address of node 0> tools/dist_train.sh configs/benchmarks/classification/vit-base-p16_8xb128-amp-partial-coslr-100e_in1k.py 8 --auto-scale-lr  (on each of 2 nodes)
+# Command: tools/train.py configs/benchmarks/classification/vit-base-p16_8xb128-amp-partial-coslr-100e_in1k.py \
+#     --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth
 # k is set by model.backbone.frozen_stages = 12 - k on the command line: 12 for k = 0, 11 for k = 1, 10 for k = 2, 8 for k = 4, 6 for k = 6, 4 for k = 8, 0 for k = 12.
 # Frozen are the first blocks and, unless k is 12, the embedding; k = 0 trains the head and its norm.
-# Hardware: 8 GPUs. Time and result: not measured.
+# Hardware: 8 GPUs (docs/launching.md). Time and result: not measured.
 _base_ = './vit-base-p16_8xb128-amp-coslr-100e_in1k.py'
 
 model = dict(backbone=dict(frozen_stages=8))

@@ -1,10 +1,8 @@
 # ViT-B/16 frozen, a linear classifier on its class token, ImageNet, 90 epochs, batch 8 x 2048.
-# Command, each with --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth:
-#   tools/train.py configs/benchmarks/classification/vit-base-p16_8xb2048-amp-linear-coslr-90e_in1k.py --auto-scale-lr  (1 GPU)
-#   tools/dist_train.sh configs/benchmarks/classification/vit-base-p16_8xb2048-amp-linear-coslr-90e_in1k.py 8  (8 GPUs)
-#   NNODES=2 NODE_RANK=<0 to 1> MASTER_ADDR=<address of node 0> tools/dist_train.sh configs/benchmarks/classification/vit-base-p16_8xb2048-amp-linear-coslr-90e_in1k.py 8 --auto-scale-lr  (on each of 2 nodes)
+# Command: tools/train.py configs/benchmarks/classification/vit-base-p16_8xb2048-amp-linear-coslr-90e_in1k.py \
+#     --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth
 # MAE's recipe as mmpretrain has it: LARS, lr 0.1 per 256 images, no weight decay, crops and flips only.
-# Hardware: 8 GPUs. Time and result: not measured.
+# Hardware: 8 GPUs (docs/launching.md). Time and result: not measured.
 _base_ = 'mmpretrain::mae/benchmarks/vit-base-p16_8xb2048-linear-coslr-90e_in1k.py'
 
 custom_imports = dict(imports=['cmae_mm'], allow_failed_imports=False)

@@ -1,10 +1,8 @@
 # ViT-L/16 fine-tuned on ImageNet, 100 epochs, batch 8 x 128: for checkpoints of 1600 epochs.
-# Command, each with --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth:
-#   tools/train.py configs/benchmarks/classification/vit-large-p16_8xb128-amp-coslr-100e-pt1600e_in1k.py --auto-scale-lr  (1 GPU)
-#   tools/dist_train.sh configs/benchmarks/classification/vit-large-p16_8xb128-amp-coslr-100e-pt1600e_in1k.py 8  (8 GPUs)
-#   NNODES=2 NODE_RANK=<0 to 1> MASTER_ADDR=<address of node 0> tools/dist_train.sh configs/benchmarks/classification/vit-large-p16_8xb128-amp-coslr-100e-pt1600e_in1k.py 8 --auto-scale-lr  (on each of 2 nodes)
+# Command: tools/train.py configs/benchmarks/classification/vit-large-p16_8xb128-amp-coslr-100e-pt1600e_in1k.py \
+#     --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth
 # The paper gives ViT-B's rate, 2.5e-4 per 256 images; the rest as in vit-large-p16_8xb128-amp-coslr-100e_in1k.py.
-# Hardware: 8 GPUs. Time and result: not measured.
+# Hardware: 8 GPUs (docs/launching.md). Time and result: not measured.
 _base_ = './vit-large-p16_8xb128-amp-coslr-100e_in1k.py'
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

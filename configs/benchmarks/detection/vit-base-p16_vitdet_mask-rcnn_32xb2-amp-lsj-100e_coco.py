@@ -1,8 +1,7 @@
 # ViT-B/16 in Mask R-CNN on COCO, the protocol of ViTDet (arXiv 2203.16527): 100 epochs, batch 32 x 2.
-# Command: NNODES=4 NODE_RANK=<0 to 3> MASTER_ADDR=<address of node 0> tools/dist_train.sh configs/benchmarks/detection/vit-base-p16_vitdet_mask-rcnn_32xb2-amp-lsj-100e_coco.py 8 \
-#     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/cmae_vit-base-p16_32xb128-amp-coslr-1600e_in1k/epoch_1600.pth  (on each node)
-# (one GPU: tools/train.py CONFIG --auto-scale-lr; one node of 8: tools/dist_train.sh CONFIG 8 --auto-scale-lr)
-# Hardware: 32 GPUs. Memory, time and result: not measured.
+# Command: tools/train.py configs/benchmarks/detection/vit-base-p16_vitdet_mask-rcnn_32xb2-amp-lsj-100e_coco.py \
+#     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/cmae_vit-base-p16_32xb128-amp-coslr-1600e_in1k/epoch_1600.pth
+# Hardware: 32 GPUs (docs/launching.md). Memory, time and result: not measured.
 _base_ = [
     'mmdet::_base_/models/mask-rcnn_r50_fpn.py',
     'mmdet::common/lsj-100e_coco-instance.py',

@@ -1,8 +1,7 @@
 # ViT-L/16 in Mask R-CNN on COCO, ViTDet's protocol: 100 epochs, batch 32 x 2.
-# Command: NNODES=4 NODE_RANK=<0 to 3> MASTER_ADDR=<address of node 0> tools/dist_train.sh configs/benchmarks/detection/vit-large-p16_vitdet_mask-rcnn_32xb2-amp-lsj-100e_coco.py 8 \
-#     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/cmae_vit-large-p16_32xb128-amp-coslr-1600e_in1k/epoch_1600.pth  (on each node)
-# (one GPU: tools/train.py CONFIG --auto-scale-lr; one node of 8: tools/dist_train.sh CONFIG 8 --auto-scale-lr)
-# Hardware: 32 GPUs. Memory, time and result: not measured.
+# Command: tools/train.py configs/benchmarks/detection/vit-large-p16_vitdet_mask-rcnn_32xb2-amp-lsj-100e_coco.py \
+#     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/cmae_vit-large-p16_32xb128-amp-coslr-1600e_in1k/epoch_1600.pth
+# Hardware: 32 GPUs (docs/launching.md). Memory, time and result: not measured.
 _base_ = './vit-base-p16_vitdet_mask-rcnn_32xb2-amp-lsj-100e_coco.py'
 
 # drop path and decay of ViTDet's ViT-L (detectron2: projects/ViTDet/configs/COCO/mask_rcnn_vitdet_l_100ep.py)

@@ -1,8 +1,7 @@
 # ViT-S/16 in Mask R-CNN on COCO, 100 epochs, batch 32 x 2: ViTDet has no ViT-S, all but the size is its ViT-B's.
-# Command: NNODES=4 NODE_RANK=<0 to 3> MASTER_ADDR=<address of node 0> tools/dist_train.sh configs/benchmarks/detection/vit-small-p16_vitdet_mask-rcnn_32xb2-amp-lsj-100e_coco.py 8 \
-#     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/cmae_vit-small-p16_32xb128-amp-coslr-1600e_in1k/epoch_1600.pth  (on each node)
-# (one GPU: tools/train.py CONFIG --auto-scale-lr; one node of 8: tools/dist_train.sh CONFIG 8 --auto-scale-lr)
-# Hardware: 32 GPUs. Memory, time and result: not measured.
+# Command: tools/train.py configs/benchmarks/detection/vit-small-p16_vitdet_mask-rcnn_32xb2-amp-lsj-100e_coco.py \
+#     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/cmae_vit-small-p16_32xb128-amp-coslr-1600e_in1k/epoch_1600.pth
+# Hardware: 32 GPUs (docs/launching.md). Memory, time and result: not measured.
 _base_ = './vit-base-p16_vitdet_mask-rcnn_32xb2-amp-lsj-100e_coco.py'
 
 model = dict(backbone=dict(arch='deit-s'), neck=dict(in_channels=384))

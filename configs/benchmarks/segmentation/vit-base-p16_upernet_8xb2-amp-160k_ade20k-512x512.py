@@ -1,11 +1,9 @@
 # ViT-B/16 with UperNet on ADE20K, 160k iterations of 8 x 2 images.
-# Command, each with --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth:
-#   tools/train.py configs/benchmarks/segmentation/vit-base-p16_upernet_8xb2-amp-160k_ade20k-512x512.py --auto-scale-lr  (1 GPU)
-#   tools/dist_train.sh configs/benchmarks/segmentation/vit-base-p16_upernet_8xb2-amp-160k_ade20k-512x512.py 8  (8 GPUs)
-#   NNODES=2 NODE_RANK=<0 to 1> MASTER_ADDR=<address of node 0> tools/dist_train.sh configs/benchmarks/segmentation/vit-base-p16_upernet_8xb2-amp-160k_ade20k-512x512.py 8 --auto-scale-lr  (on each of 2 nodes)
+# Command: tools/train.py configs/benchmarks/segmentation/vit-base-p16_upernet_8xb2-amp-160k_ade20k-512x512.py \
+#     --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth
 # The protocol of BEiT and MAE: AdamW, lr 1e-4, layer decay 0.65, drop path 0.1, crops and windows of 512.
 # The paper reports 52.5 % mIoU for another encoder, a hybrid one.
-# Hardware: 8 GPUs. Time and result: not measured.
+# Hardware: 8 GPUs (docs/launching.md). Time and result: not measured.
 _base_ = [
     'mmseg::_base_/models/upernet_mae.py',
     'mmseg::_base_/datasets/ade20k.py',

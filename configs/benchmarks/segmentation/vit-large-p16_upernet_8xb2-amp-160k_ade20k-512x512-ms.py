@@ -1,6 +1,5 @@
 # ViT-L/16 with UperNet on ADE20K tested at six scales, each flipped and not; it is trained without -ms.
-# Command: tools/test.py configs/benchmarks/segmentation/vit-large-p16_upernet_8xb2-amp-160k_ade20k-512x512-ms.py CHECKPOINT.pth  (1 GPU)
-#   tools/dist_test.sh configs/benchmarks/segmentation/vit-large-p16_upernet_8xb2-amp-160k_ade20k-512x512-ms.py CHECKPOINT.pth 8  (8 GPUs)
+# Command: tools/test.py configs/benchmarks/segmentation/vit-large-p16_upernet_8xb2-amp-160k_ade20k-512x512-ms.py CHECKPOINT.pth
 # Hardware: 1 GPU. Time and result: not measured.
 _base_ = './vit-large-p16_upernet_8xb2-amp-160k_ade20k-512x512.py'
 

@@ -1,10 +1,8 @@
 # ViT-S/16 with UperNet on ADE20K, 160k iterations of 8 x 2 images.
-# Command, each with --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth:
-#   tools/train.py configs/benchmarks/segmentation/vit-small-p16_upernet_8xb2-amp-160k_ade20k-512x512.py --auto-scale-lr  (1 GPU)
-#   tools/dist_train.sh configs/benchmarks/segmentation/vit-small-p16_upernet_8xb2-amp-160k_ade20k-512x512.py 8  (8 GPUs)
-#   NNODES=2 NODE_RANK=<0 to 1> MASTER_ADDR=<address of node 0> tools/dist_train.sh configs/benchmarks/segmentation/vit-small-p16_upernet_8xb2-amp-160k_ade20k-512x512.py 8 --auto-scale-lr  (on each of 2 nodes)
+# Command: tools/train.py configs/benchmarks/segmentation/vit-small-p16_upernet_8xb2-amp-160k_ade20k-512x512.py \
+#     --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth
 # The protocol is that of ViT-B, unchanged.
-# Hardware: 8 GPUs. Time and result: not measured.
+# Hardware: 8 GPUs (docs/launching.md). Time and result: not measured.
 _base_ = './vit-base-p16_upernet_8xb2-amp-160k_ade20k-512x512.py'
 
 model = dict(

@@ -1,5 +1,7 @@
 """Every config parses, its parts build, and it says how to run it."""
 
+import itertools
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from mmpretrain.registry import MODELS
 
 import cmae_mm  # noqa: F401
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / 'configs').glob('*mae/*.py'))
 
 
@@ -18,18 +20,34 @@ def named(path):
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=named)
-def test_header_gives_command_hardware_and_result(path):
-    header = [line for line in path.read_text().splitlines() if line.startswith('#')]
-    text = ' '.join(header)
-    assert 'Command: ' in text
-    assert 'Hardware: ' in text
-    assert 'not measured' in text or 'docs/results.md' in text
+@pytest.mark.parametrize('path', sorted((ROOT / 'configs').glob('[!_]*/**/*.py')), ids=named)
+def test_header_gives_one_command_hardware_and_result(path):
+    text = path.read_text()
+    header = text[: text.index('_base_ = ')]
+    assert re.fullmatch(r'(#.*\n)+', header)
+    (command,) = re.findall(r'^# Command: (.+)', header, re.MULTILINE)
+    assert (ROOT / command.split()[0]).exists()
+    assert named(path) in command or 'make quickstart' in command or '--tasks' in command
+    assert len(re.findall(r'^# Hardware: .*[Tt]ime and result: ', header, re.MULTILINE)) == 1
+    for page in re.findall(r'docs/\w+\.md', header):
+        assert (ROOT / page).exists()
+    assert 'not measured' in header or 'Time and result: see docs/' in header
+
+
+RECIPES = (ROOT / 'docs' / 'recipes.md').read_text()
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=named)
-def test_config_is_in_the_table_of_recipes(path):
-    assert named(path) in (ROOT / 'docs' / 'recipes.md').read_text()
+def test_recipes_name_the_config_or_its_pattern(path):
+    patterns = re.findall(r'`(configs/\S+\.py)`', RECIPES)
+    alternatives = (re.escape(p).replace(r'\{', '(').replace(',', '|') for p in patterns)
+    assert any(re.fullmatch(p.replace(r'\}', ')'), named(path)) for p in alternatives)
+
+
+def test_every_config_that_the_recipes_promise_is_there():
+    for pattern in re.findall(r'`(configs/\S+\.py)`', RECIPES):
+        parts = [part.split(',') for part in re.split(r'[{}]', pattern)]
+        assert all((ROOT / ''.join(name)).exists() for name in itertools.product(*parts)), pattern
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=named)
