@@ -1,6 +1,11 @@
+import multiprocessing
+
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+
+# Ranks are forked from a process that has imported the hosts, which takes seconds.
+multiprocessing.set_forkserver_preload(['cmae_mm', 'mmdet.models', 'mmseg.models'])
 
 
 def pytest_collection_modifyitems(items):

@@ -143,7 +143,14 @@ def run_ranks(function: Callable[..., dict], world: int, *args) -> list[dict]:
     if world == 1:
         return [function(0, *args)]
     with tempfile.TemporaryDirectory() as folder:
-        torch.multiprocessing.spawn(_run, (function, world, folder, args), nprocs=world)
+        torch.multiprocessing.start_processes(
+            _run,
+            (function, world, folder, args),
+            nprocs=world,
+            # forked from a process that has no threads, and so need no import of their own if
+            # multiprocessing.set_forkserver_preload() names what they use
+            start_method='forkserver',
+        )
         return [torch.load(Path(folder, f'{rank}.pt'), weights_only=True) for rank in range(world)]
 
 

@@ -1,11 +1,9 @@
 import os
-import subprocess
-import sys
 
 import pytest
 import torch
 from mmengine.config import Config
-from torch import nn
+from torch import distributed, nn
 
 from cmae_mm.engine.ranks import (
     CPUDistributedDataParallel,
@@ -13,7 +11,7 @@ from cmae_mm.engine.ranks import (
     rendezvous,
     run_ranks,
 )
-from tests.helpers.process import free_port
+from tests.helpers.process import fork_ranks, free_port
 
 
 def test_detectors_train_in_float32_without_gpus(monkeypatch):
@@ -43,17 +41,17 @@ MPI = dict(
     OMPI_COMM_WORLD_LOCAL_RANK='{rank}',
     OMPI_COMM_WORLD_LOCAL_SIZE='2',
 )
-JOIN = """
-import sys, torch
-from torch import distributed
-from mmengine.config import Config
-from cmae_mm.engine.ranks import fit_to_cpu
 
-fit_to_cpu(Config(dict(model=dict(type='CMAE'), launcher=sys.argv[1])))
-total = torch.ones(1) + distributed.get_rank()
-distributed.all_reduce(total)
-print('total', total.item(), 'of', distributed.get_world_size())
-"""
+
+def _join(rank, launcher, variables, path):
+    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR'):
+        os.environ.pop(name, None)
+    os.environ.update({name: value.format(rank=rank) for name, value in variables.items()})
+    os.environ['PATH'] = f'{path}:{os.environ["PATH"]}'
+    fit_to_cpu(Config(dict(model=dict(type='CMAE'), launcher=launcher)))
+    total = torch.ones(1) + distributed.get_rank()
+    distributed.all_reduce(total)
+    assert (total.item(), distributed.get_world_size()) == (3, 2)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='for machines without GPUs')
@@ -62,25 +60,7 @@ def test_ranks_of_a_cluster_meet_on_cpus(launcher, variables, tmp_path):
     scontrol = tmp_path / 'scontrol'
     scontrol.write_text('#!/bin/sh\n[ "$1 $2 $3" = "show hostnames n[1-2]" ] && echo 127.0.0.1\n')
     scontrol.chmod(0o755)
-    common = {
-        **os.environ,
-        'PATH': f'{tmp_path}:{os.environ["PATH"]}',
-        'MASTER_PORT': str(free_port()),
-        'OMP_NUM_THREADS': '1',
-    }
-    processes = [
-        subprocess.Popen(
-            [sys.executable, '-c', JOIN, launcher],
-            env={**common, **{name: value.format(rank=rank) for name, value in variables.items()}},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    for process in processes:
-        out, err = process.communicate(timeout=120)
-        assert 'total 3.0 of 2' in out, err
+    fork_ranks(_join, 2, launcher, {**variables, 'MASTER_PORT': str(free_port())}, tmp_path)
 
 
 def test_a_launcher_that_did_not_start_the_process_is_a_line():

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from unittest import mock
 
+import torch
+import torch.multiprocessing
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.visualization import Visualizer
 
@@ -53,6 +55,24 @@ def process_here(tool, *arguments):
             if isinstance(status, str):  # as Python does with it
                 status = print(status, file=err) or 1
     return subprocess.CompletedProcess([tool], status or 0, out.getvalue(), err.getvalue())
+
+
+def fork_ranks(function, world, *args):
+    """Run ``function(rank, *args)`` in processes forked from one that has imported the hosts."""
+    torch.multiprocessing.start_processes(function, args, nprocs=world, start_method='forkserver')
+
+
+def run_on_two_ranks(tool, *arguments):
+    """Run a tool as ``tools/dist_launch.sh`` does, without its seconds of imports per rank."""
+    fork_ranks(_tool_on_a_rank, 2, free_port(), tool, arguments)
+
+
+def _tool_on_a_rank(rank, port, tool, arguments):
+    torch.set_num_threads(1)
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    os.chdir(ROOT)
+    run_here(tool, *arguments, '--launcher', 'pytorch')
 
 
 def free_port():
