@@ -29,22 +29,21 @@ class Break(NamedTuple):
     tests: str
 
 
-MODELS = 'tests/models'
-DATA = 'tests/datasets tests/test_pretraining_values.py'
-VALUES = 'tests/test_pretraining_values.py'
+MODELS = 'tests/models tests/test_views.py'
+DATA = 'tests/datasets tests/demo/test_pictures.py tests/configs/test_pretraining_values.py'
+VALUES = 'tests/configs/test_pretraining_values.py'
 ENGINE = 'tests/engine'
 DOWNSTREAM = (
     'tests/downstream/test_vit.py tests/downstream/test_attention.py '
-    'tests/downstream/test_pyramid.py tests/downstream/test_checks.py '
-    'tests/downstream/test_layer_decay.py'
+    'tests/downstream/test_pyramid.py tests/downstream/test_checks.py'
 )
 TRAIN = 'tests/tools/test_train.py'
-PUBLISHED = 'tests/published'
+PARITY = 'tests/parity'
 EVALUATION = 'tests/evaluation tests/tools/test_evaluation_tools.py'
-CONVERSION = 'tests/conversion'
+CHECKPOINTS = 'tests/checkpoints'
 
-CMAE = 'cmae_mm/models/cmae.py'
-VIEWS = 'cmae_mm/models/views.py'
+CMAE = 'cmae_mm/models/selfsup/cmae.py'
+VIEWS = 'cmae_mm/views.py'
 TRANSFORMS = 'cmae_mm/datasets/transforms.py'
 PAPER_MODEL = 'configs/_base_/models/cmae_vit-base-p16.py'
 PAPER_DATA = 'configs/_base_/datasets/imagenet_cmae.py'
@@ -56,9 +55,9 @@ BREAKS = [
     Break(CMAE, '= self.backbone.encode(online_view)', '= self.backbone.encode(target_view)', MODELS),
     Break(TRANSFORMS, "mode='bicubic', antialias=True", "mode='bicubic', antialias=False", DATA),
     Break(TRANSFORMS, 'uniform(-self.deviation, self.deviation)', 'uniform(0, self.deviation / 4)', DATA),
-    Break('cmae_mm/published/config.py', ' * 2 * temperature', '', PUBLISHED),
+    Break('cmae_mm/parity/config.py', ' * 2 * temperature', '', PARITY),
     Break(
-        'cmae_mm/models/cmae_vit.py',
+        'cmae_mm/models/backbones/cmae_vit.py',
         '        nn.init.xavier_uniform_(self.patch_embed.projection.weight.flatten(1))\n',
         '',
         MODELS,
@@ -66,7 +65,7 @@ BREAKS = [
     Break('cmae_mm/downstream/pyramid.py', 'nn.GELU()', 'nn.ReLU()', DOWNSTREAM),
     Break('cmae_mm/downstream/pyramid.py', 'nn.MaxPool2d(2)', 'nn.AvgPool2d(2)', DOWNSTREAM),
     Break('cmae_mm/downstream/vit.py', 'self.drop_after_pos(x)', 'x', DOWNSTREAM),
-    Break('cmae_mm/engine/optim.py', 'OptimWrapper.optim_context(self, model), cast', 'cast', ENGINE),
+    Break('cmae_mm/engine/precision.py', 'OptimWrapper.optim_context(self, model), cast', 'cast', ENGINE),
     Break(PAPER_MODEL, 'temperature=0.07', 'temperature=0.7', VALUES),
     Break(PAPER_MODEL, 'momentum=0.996', 'momentum=0.5', VALUES),
     Break(PAPER_MODEL, 'norm_pix=True', 'norm_pix=False', VALUES),
@@ -80,23 +79,23 @@ BREAKS = [
     Break('tools/train.py', "None if args.resume == 'auto' else args.resume", 'None', TRAIN),
     Break('tools/train.py', 'cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None', 'pass', TRAIN),
     # the method
-    Break('cmae_mm/models/masking.py', 'mask=(rank >= self.num_keep)', 'mask=(rank > self.num_keep)', MODELS),
-    Break('cmae_mm/models/masking.py', '(1 - ratio) + 1e-6)', '(1 - ratio))', MODELS),
-    Break('cmae_mm/models/momentum.py', 'self.onlines, 1 - momentum)', 'self.onlines, momentum)', MODELS),
-    Break('cmae_mm/models/losses.py', 'labels + len(online) * get_rank()', 'labels', MODELS),
-    Break('cmae_mm/models/losses.py', '/ self.temperature', '', MODELS),
-    Break('cmae_mm/models/decoders.py', 'self.decoder_norm(x)[:, 1:]', 'self.decoder_norm(x)[:, :-1]', MODELS + ' ' + PUBLISHED),
-    Break('cmae_mm/models/decoders.py', ' + self.decoder_pos_embed', '', MODELS + ' ' + PUBLISHED),
-    Break('cmae_mm/models/head.py', '(var + 1e-6).sqrt() + mean', 'var + mean', MODELS),
-    Break(CMAE, 'target_tokens[:, 1:].mean(dim=1)', 'target_tokens.mean(dim=1)', MODELS),
+    Break('cmae_mm/models/utils/masking.py', 'mask=(rank >= self.num_keep)', 'mask=(rank > self.num_keep)', MODELS),
+    Break('cmae_mm/models/utils/masking.py', '(1 - ratio) + 1e-6)', '(1 - ratio))', MODELS),
+    Break('cmae_mm/models/utils/momentum.py', 'self.onlines, 1 - momentum)', 'self.onlines, momentum)', MODELS),
+    Break('cmae_mm/models/losses/contrastive.py', 'labels + len(online) * get_rank()', 'labels', MODELS),
+    Break('cmae_mm/models/losses/contrastive.py', '/ self.temperature', '', MODELS),
+    Break('cmae_mm/models/necks/cmae_decoders.py', 'self.decoder_norm(x)[:, 1:]', 'self.decoder_norm(x)[:, :-1]', MODELS + ' ' + PARITY),
+    Break('cmae_mm/models/necks/cmae_decoders.py', ' + self.decoder_pos_embed', '', MODELS + ' ' + PARITY),
+    Break('cmae_mm/models/heads/cmae_head.py', '(var + 1e-6).sqrt() + mean', 'var + mean', MODELS),
+    Break(CMAE, 'patches.mean(dim=1)', 'target_tokens.mean(dim=1)', MODELS),
     Break(CMAE, 'self.update_target(momentum=0.0)', 'pass', MODELS),
-    Break('cmae_mm/models/cmae_vit.py', 'self.pos_embed.requires_grad = False', 'pass', MODELS),
-    Break('cmae_mm/models/cmae_vit.py', 'grid[::-1]', 'grid', MODELS),
+    Break('cmae_mm/models/backbones/cmae_vit.py', 'self.pos_embed.requires_grad = False', 'pass', MODELS),
+    Break('cmae_mm/models/utils/position_embedding.py', 'grid[::-1]', 'grid', MODELS),
     Break(VIEWS, '[5.0, 3.0, 1.0]', '[1.0, 3.0, 5.0]', MODELS),
     Break(VIEWS, 'int(3 * sigma.max()', 'int(1 * sigma.max()', MODELS),
     Break(VIEWS, 'mean(dim=(2, 3), keepdim=True)', 'mean()', MODELS),
     Break(VIEWS, '_apply(_grayscale, images, gray, gray_weights)', '_apply(_grayscale, images, gray, gray_weights.flip(1))', MODELS),
-    Break('cmae_mm/models/data_preprocessor.py', '/ self.std', '/ self.mean', DATA),
+    Break('cmae_mm/models/utils/data_preprocessor.py', '/ self.std', '/ self.mean', DATA),
     # its data
     Break('cmae_mm/datasets/pretrain_dataset.py', '(self.seed, self.epoch, index)', '(self.seed, index)', DATA),
     Break('cmae_mm/datasets/pretrain_dataset.py', '        np.random.set_state(state)\n', '        pass\n', DATA),
@@ -104,32 +103,35 @@ BREAKS = [
     Break('cmae_mm/datasets/decode.py', ' | cv2.IMREAD_ANYDEPTH', '', DATA),
     Break('cmae_mm/datasets/decode.py', 'size[0] * size[1] > max_pixels', 'size[0] * size[1] >= max_pixels', DATA),
     Break('cmae_mm/datasets/decode.py', 'cv2.COLOR_BGR2RGB', 'cv2.COLOR_RGB2RGBA', DATA),
-    Break('cmae_mm/datasets/builtin.py', "number, split == 'test'", 'number, False', DATA),
+    Break('cmae_mm/demo/pictures.py', "number, split == 'test'", 'number, False', DATA),
     Break(TRANSFORMS, 'np.random.randint(0, self.max_shift + 1', 'np.random.randint(0, self.max_shift', DATA),
     # the run
-    Break('cmae_mm/engine/checkpoint.py', "raise _RefusedError(f'{module}.{name}')", 'pass', ENGINE),
-    Break('cmae_mm/engine/pretrained.py', "here, 'bicubic', extra", "here, 'bilinear', extra", ENGINE),
-    Break('cmae_mm/engine/pretrained.py', 'resized[:, extra - encoder.num_extra_tokens :]', 'resized', ENGINE),
+    Break('cmae_mm/checkpoints/reading.py', "raise _RefusedError(f'{module}.{name}')", 'pass', CHECKPOINTS),
+    Break('cmae_mm/checkpoints/encoder.py', "here, 'bicubic', extra", "here, 'bilinear', extra", CHECKPOINTS),
+    Break('cmae_mm/checkpoints/encoder.py', 'resized[:, extra - encoder.num_extra_tokens :]', 'resized', CHECKPOINTS),
     Break('cmae_mm/engine/start.py', 'path, runner.model, whole=True', 'path, runner.model, whole=False', TRAIN),
     Break('cmae_mm/engine/config.py', 'loader.persistent_workers = False', 'pass', ENGINE),
-    Break('cmae_mm/engine/optim.py', "for p in group['params'] if p.requires_grad]", "for p in group['params']]", ENGINE),
-    Break('cmae_mm/engine/optim.py', "state_dict.get('loss_scaler') == {}", 'False', ENGINE),
+    Break('cmae_mm/engine/optim_constructors.py', "for p in group['params'] if p.requires_grad]", "for p in group['params']]", ENGINE),
+    Break('cmae_mm/engine/precision.py', "state_dict.get('loss_scaler') == {}", 'False', ENGINE),
     Break('cmae_mm/engine/momentum_hook.py', 'not runner.optim_wrapper.should_update()', 'False', ENGINE),
     Break('cmae_mm/engine/progress.py', 'batch_size * get_world_size()', 'batch_size', ENGINE),
-    Break('cmae_mm/engine/ranks.py', "part['type'] = 'BN'", 'pass', ENGINE),
+    Break('cmae_mm/engine/ranks.py', 'revert_sync_batchnorm(module),', 'module,', ENGINE),
     Break('cmae_mm/engine/errors.py', 'if not _is_users(error):', 'if False:', ENGINE),
     Break('tools/dist_launch.sh', '[ -z "${NODE_RANK:-}" ] ||', 'false ||', 'tests/tools/test_launch.py'),
+    Break('cmae_mm/models/backbones/plain.py', 'issubclass(encoder, VisionTransformer) and _takes_mask(encoder)', 'False', EVALUATION + ' ' + MODELS),
+    Break('cmae_mm/models/utils/build.py', "'data_preprocessor': cfg.get('data_preprocessor'), ", '', EVALUATION),
+    Break('cmae_mm/checkpoints/names.py', "naming, tensors), tuple(patch_size)", "naming, tensors) + 1, tuple(patch_size)", CHECKPOINTS),
     # what the encoder goes to
     Break('cmae_mm/downstream/attention.py', 'place[:, None] - place + size - 1', 'place - place[:, None] + size - 1', DOWNSTREAM),
     Break('cmae_mm/downstream/attention.py', 'q * self.head_dims**-0.5', 'q', DOWNSTREAM),
     Break('cmae_mm/downstream/vit.py', '(index + 1) % part == 0', 'index % part == 0', DOWNSTREAM),
     Break('cmae_mm/downstream/vit.py', 'layer.drop_path(self.attend(layer.attn, layer.ln1(x), grid, size))', 'self.attend(layer.attn, layer.ln1(x), grid, size)', DOWNSTREAM),
-    Break('cmae_mm/downstream/layer_decay.py', 'flat_decay_mult=0.0', 'flat_decay_mult=1.0', DOWNSTREAM),
+    Break('cmae_mm/engine/optim_constructors.py', 'flat_decay_mult=0.0', 'flat_decay_mult=1.0', ENGINE),
     Break('cmae_mm/downstream/checks.py', 'labels >= self.num_classes', 'labels > self.num_classes', DOWNSTREAM),
-    Break('cmae_mm/conversion/formats.py', 'weight * scale.unsqueeze(1)', 'weight * scale', CONVERSION),
-    Break('cmae_mm/published/checkpoint.py', '.view(1, 3, 1, 1)).flip(1)', '.view(1, 3, 1, 1))', PUBLISHED),
-    Break('cmae_mm/published/checkpoint.py', '(-1, 3)).flip(1)', '(-1, 3))', PUBLISHED),
-    Break('cmae_mm/evaluation/encoder.py', 'bgr=not rgb', 'bgr=rgb', EVALUATION),
+    Break('cmae_mm/checkpoints/formats.py', 'weight * scale.unsqueeze(1)', 'weight * scale', CHECKPOINTS),
+    Break('cmae_mm/checkpoints/released.py', '.view(1, 3, 1, 1)).flip(1)', '.view(1, 3, 1, 1))', CHECKPOINTS),
+    Break('cmae_mm/checkpoints/released.py', '(-1, 3)).flip(1)', '(-1, 3))', CHECKPOINTS),
+    Break('cmae_mm/evaluation/encoder.py', "'BGR') == 'BGR'", "'BGR') == 'RGB'", EVALUATION),
     Break('cmae_mm/evaluation/probes.py', '/ temperature).exp()', '* 0).exp()', EVALUATION),
     Break('cmae_mm/evaluation/images.py', '(height - rows) // 2', '0', EVALUATION),
     Break('cmae_mm/evaluation/reconstruction.py', 'torch.where(hidden, predictions, images)', 'predictions', EVALUATION),
