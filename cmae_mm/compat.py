@@ -1,4 +1,4 @@
-"""Which versions of the hosts work together: the two supported stacks, and a check on import."""
+"""The two supported stacks of host versions, and the check on import."""
 
 import contextlib
 import importlib.util
@@ -17,7 +17,7 @@ PYTHON = '>=3.10,<3.13'
 
 
 class Stack(NamedTuple):
-    """Versions that work together: a range (PEP 440) for each module."""
+    """Versions that work together: a PEP 440 range per module."""
 
     name: str
     ranges: dict[str, str]
@@ -46,7 +46,7 @@ STACKS = (
 
 
 def check_versions() -> None:
-    """Raise one ImportError with all that was found and all that would do, unless it fits."""
+    """Raise one ImportError listing what was found and what is supported, unless it fits."""
     python = '.'.join(map(str, sys.version_info[:3]))
     found = {module: installed_version(module) for module in STACKS[0].ranges}
     if within(python, PYTHON) and any(supports(stack, found) for stack in STACKS):
@@ -64,9 +64,9 @@ def check_versions() -> None:
 
 
 def installed_version(module: str) -> str | None:
-    """Read a package's version.py, whatever its distribution is called; None if it is missing.
+    """Return the version in a package's version.py, whatever distribution it came in, or None.
 
-    The package is not imported: the hosts' own checks would stop at the first misfit.
+    The package is not imported: the hosts' own checks would stop at the first mismatch.
     """
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
@@ -75,7 +75,7 @@ def installed_version(module: str) -> str | None:
 
 
 def supports(stack: Stack, found: dict[str, str | None]) -> bool:
-    """Whether every module is there in a version of the stack."""
+    """Whether every module is installed in a version of the stack."""
     return all(within(found[module], versions) for module, versions in stack.ranges.items())
 
 
@@ -85,11 +85,11 @@ def within(version: str | None, versions: str) -> bool:
 
 
 def find_configs_by_module() -> None:
-    """Let configs inherit ``mmseg::...`` whichever distribution mmsegmentation came in.
+    """Let configs inherit ``mmseg::...`` from either distribution of mmsegmentation.
 
-    mmengine looks for the distribution ``mmsegmentation``; under another name it does not find
-    it, and ``mmengine.hub.get_config`` would even install that one over it. The module's
-    name serves as well and is the same for both.
+    mmengine looks for the distribution ``mmsegmentation``. It does not find one of another name,
+    and ``mmengine.hub.get_config`` would even install ``mmsegmentation`` over it. The module's
+    name works as well and is the same for both.
     """
     from mmengine.config import utils
 
@@ -98,10 +98,10 @@ def find_configs_by_module() -> None:
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Keep to itself what the hosts say while they are imported.
+    """Silence the hosts while they are imported.
 
-    mmpretrain imports mmdetection where it is installed, which then reports the operators
-    and back ends that it lacks: none of them is needed here. Errors pass.
+    mmpretrain imports mmdetection if it is installed, which then reports missing operators and
+    back ends, none of which is needed here. Errors pass.
     """
     with quiet_log(), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter('ignore')
@@ -110,7 +110,7 @@ def quiet_imports() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet_log() -> Iterator[None]:
-    """Let nothing but errors into mmengine's log."""
+    """Keep everything except errors out of mmengine's log."""
     from mmengine.logging import MMLogger
 
     logger = MMLogger.get_current_instance()

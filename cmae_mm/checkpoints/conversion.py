@@ -23,30 +23,29 @@ def convert_file(
         source: a checkpoint that :func:`~.formats.import_encoder` knows, or one of the
             released CMAE code.
         target: file to write, ``.pth`` or ``.safetensors``.
-        to: one of :data:`~.names.FORMATS`; None takes 'cmae' for another program's
-            checkpoint, and needs a choice for one of mmpretrain or of this package.
-        published: ``source`` is of the released CMAE code; 'cmae' then carries its decoders,
-            projectors and target, too.
+        to: one of :data:`~.names.FORMATS`; None means 'cmae' for another program's
+            checkpoint, and is an error for one of mmpretrain or of this package.
+        published: ``source`` is of the released CMAE code; 'cmae' then also carries its
+            decoders, projectors and target.
         keep_channels: see ``fold_channels`` of :func:`~.released.convert_released`.
 
     Returns:
-        one line on what was written and what was left out.
+        one line that says what was written and what was left out.
 
     Raises:
         FileNotFoundError: no such file, or no folder to write to.
         OSError: the file can't be written.
-        ValueError: no checkpoint of a known format, or nothing that can be done with it.
+        ValueError: not a checkpoint of a known format, or one that can't be converted so.
     """
     require_target(Path(target))
     if keep_channels and not published:
         raise ValueError(
-            '--keep-channels goes with --from published: other encoders keep their channels'
+            '--keep-channels needs --from published: other encoders keep their channels anyway'
         )
     found = load_state_dict(source)
     tensors = convert_released(found, fold_channels=not keep_channels) if published else found
     encoder = import_encoder(tensors)
     to = to or _default_format(encoder, published)
-    # what the released code's names brought along, of optimisers and the like
     left_out = Counter(
         _part(n) for n in found if n not in tensors and f'backbone.{n}' not in tensors
     )
@@ -68,7 +67,7 @@ def _default_format(encoder: Encoder, published: bool) -> str:
     """The names of this package, unless the encoder has them already."""
     if encoder.format == 'mmpretrain' and not published:
         raise ValueError(
-            'the names are those of mmpretrain and of this package already: choose others with '
+            'the names are already those of mmpretrain and of this package: choose others with '
             f'--to {"|".join(FORMATS)}, or --from published if it is of the released CMAE code'
         )
     return 'cmae'

@@ -1,4 +1,4 @@
-"""Loading a pre-trained encoder into a model, with an account of every tensor."""
+"""Loading a pre-trained encoder into a model and accounting for every tensor."""
 
 import math
 import re
@@ -13,20 +13,21 @@ from torch import Tensor, nn
 from .names import OPENMMLAB, TIMM, find_encoders, read_architecture
 from .reading import load_state_dict
 
-# What a task may add to the encoder, and what it may do without, by name in the report.
+# Tensors that a task may add to the encoder or omit, by their name in the report.
 _ADDED = {'rel_pos': r'layers\.\d+\.attn\.rel_pos_[hw]', 'ln2': r'ln2\.\w+'}
 _SPARED = {'cls_token': 'cls_token', 'ln1': r'ln1\.\w+', 'ln2': r'ln2\.\w+'}
 
 
 class LoadReport(NamedTuple):
-    """What became of an encoder's tensors and of a checkpoint's.
+    """What was loaded into an encoder, and what was not.
 
     Attributes:
-        loaded: tensors that came from the checkpoint.
-        expected: tensors that could have come: all but those that the task added.
-        resized: grids, (rows, columns), of the position embedding there and here.
+        loaded: number of tensors taken from the checkpoint.
+        expected: number of tensors a checkpoint can have: all but those that the task added.
+        resized: (rows, columns) of the position embedding in the checkpoint and in the
+            encoder, if they differ.
         new: tensors that keep their initial values, counted by kind.
-        unused: tensors of the checkpoint's encoder that this one has no place for.
+        unused: tensors of the checkpoint's encoder that this encoder lacks, counted by kind.
     """
 
     loaded: int
@@ -53,23 +54,23 @@ def load_encoder(
     prefix: str = 'backbone.',
     grid: tuple[int, int] | None = None,
 ) -> LoadReport:
-    """Load the encoder of a checkpoint, all of it, or raise.
+    """Load the whole encoder of a checkpoint, or raise.
 
     Args:
         encoder: any mmpretrain backbone; the position embedding of a
             VisionTransformer is resized bicubically to its ``patch_resolution``.
         checkpoint: path of a ``.pth`` or ``.safetensors`` in mmpretrain's names.
         prefix: of the encoder's tensors in the checkpoint.
-        grid: (rows, columns) of the position embedding in the checkpoint; None takes a
-            square, or the encoder's own grid where their number does not make one.
+        grid: (rows, columns) of the position embedding in the checkpoint; None assumes a
+            square, or the encoder's own grid if the number of positions is not square.
 
     Returns:
-        what was loaded, resized, left new and not used.
+        what was loaded, resized, newly initialised and not used.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no checkpoint, one of a fine-tuned model, nothing under the prefix, or
-            tensors that are missing, misshapen or unknown.
+        ValueError: not a checkpoint, a fine-tuned model, nothing under the prefix, or tensors
+            that are missing, misshapen or unknown.
     """
     if not checkpoint:
         raise ValueError(
@@ -88,19 +89,19 @@ def load_encoder_tensors(
     prefix: str = 'backbone.',
     grid: tuple[int, int] | None = None,
 ) -> LoadReport:
-    """The same as :func:`load_encoder` from tensors, of a fine-tuned model, too.
+    """Load an encoder as :func:`load_encoder` does, from tensors, even of a fine-tuned model.
 
     Args:
         encoder, prefix, grid: as there.
         tensors: of a whole checkpoint, by name.
-        source: where they come from, for the errors.
+        source: where they come from, for error messages.
 
     Raises:
         ValueError: as there.
     """
     expected = encoder.state_dict()
     found = _under(prefix, tensors, expected.keys(), source)
-    # of another encoder the position embedding differs, too, but that would not be the news
+    # another encoder's position embedding differs too, but its architecture is what to report
     same = _architecture(found) == _architecture(expected)
     resized = _fit_position_embedding(found, encoder, source, grid) if same else None
     kinds = {name: _kind(name, _ADDED) for name in expected.keys() - found.keys()}
@@ -132,14 +133,14 @@ def require_pretrained(tensors: dict[str, Tensor], source: str) -> None:
     )
     if heads:
         raise ValueError(
-            f'{source} is a fine-tuned model (it has a {heads[0]}), expected one of pre-training; '
-            f'if labels are meant to come into the start, extract its encoder first: '
+            f'{source} is a fine-tuned model (it has a {heads[0]}), expected a pre-trained one; '
+            'to start from fine-tuned weights anyway, extract its encoder first: '
             'tools/convert_checkpoint.py'
         )
 
 
 def _under(prefix: str, tensors: dict, expected: Iterable[str], source: str) -> dict[str, Tensor]:
-    """The tensors under a prefix, without it; some of them expected."""
+    """Return the tensors under a prefix, without it, if they include expected ones."""
     found = {n[len(prefix) :]: t for n, t in tensors.items() if n.startswith(prefix)}
     namings = find_encoders(tensors)
     if found.keys() & expected and namings.get(prefix) is not TIMM:
@@ -163,7 +164,7 @@ def _likely_prefix(tensors: dict[str, Tensor], besides: str | None = None) -> st
 def _fit_position_embedding(
     found: dict[str, Tensor], encoder: nn.Module, source: str, grid: tuple[int, int] | None
 ) -> tuple | None:
-    """Resize it among the tensors found; returns the grids there and here if they differ."""
+    """Resize it in place among the tensors; return both grids if they differ."""
     here = getattr(encoder, 'patch_resolution', None)
     if 'pos_embed' not in found or here is None:
         return None
@@ -173,7 +174,7 @@ def _fit_position_embedding(
     advice = 'use the config that it was trained with'
     if grid is None:
         grid = (side, side) if side**2 == patches else tuple(here)
-        advice = "say its shape, init_cfg=dict(type='Pretrained', grid=(rows, columns), ...)"
+        advice = "give its shape, init_cfg=dict(type='Pretrained', grid=(rows, columns), ...)"
     if grid[0] * grid[1] != patches:
         raise ValueError(
             f'{source} has a position embedding of {patches} patches, not of '
@@ -191,7 +192,7 @@ def _kind(name: str, kinds: dict[str, str]) -> str | None:
 def _misfit(
     wrong: list[str], expected: dict, found: dict, source: str, prefix: str, tensors: dict
 ) -> str:
-    """Say what does not fit, and what both sides are."""
+    """Describe what does not fit, and both architectures."""
     first = wrong[0]
     text = (
         f'{source} does not fit the encoder in {len(wrong)} tensors, first {prefix}{first}: found '

@@ -1,6 +1,6 @@
 """The encoder in the names of other programs, and back.
 
-Nothing about its size is assumed: depth and widths are read from the tensors.
+Depth and widths are read from the tensors.
 """
 
 import math
@@ -31,9 +31,9 @@ from .names import (
 # detectron2 puts its ViT under the feature pyramid's 'net'
 _PREFIXES = ('', 'backbone.', 'backbone.net.')
 
-# Parts beside the encoder, left out on import: what comes after it.
+# Parts that follow the encoder, left out on import.
 _BESIDE = re.compile(r'(mask_token|head|head_drop|fc_norm|ln2|attn_pool|decoder_\w+)(\..*)?')
-# Positions within attention, which this encoder does not have; they start from zero.
+# Positions inside attention, which this encoder lacks; other programs initialise them to zero.
 _RELATIVE = re.compile(r'.*\.(rel_pos_[hw]|relative_position_(bias_table|index))')
 
 
@@ -43,9 +43,9 @@ class Encoder(NamedTuple):
     Attributes:
         tensors: all of them; ``cls_token`` and ``ln1.*`` may be absent. ``pos_embed`` has shape
             (1, 1 + L, D), or (1, L, D) without a class token.
-        format: as which it was recognised: 'mmpretrain', 'mmseg', 'timm' (MAE's names are
-            the same) or 'vitdet'.
-        left_out: what else there was, counted by the first part of its names.
+        format: the recognised format: 'mmpretrain', 'mmseg', 'timm' (MAE's names are the
+            same) or 'vitdet'.
+        left_out: the checkpoint's other tensors, counted by the first part of their names.
     """
 
     tensors: dict[str, Tensor]
@@ -59,7 +59,7 @@ class Encoder(NamedTuple):
 
     @property
     def num_patches(self) -> int:
-        """Patches that the position embedding is for, L."""
+        """Number of patches in the position embedding, L."""
         return self.tensors['pos_embed'].shape[1] - ('cls_token' in self.tensors)
 
     def __str__(self) -> str:
@@ -78,20 +78,20 @@ class Encoder(NamedTuple):
 
 
 def import_encoder(tensors: dict[str, Tensor]) -> Encoder:
-    """The encoder among the tensors of a checkpoint, recognised by their names.
+    """Extract the encoder from a checkpoint's tensors, recognising its format by the names.
 
-    Read are the names of every format of :data:`~.names.FORMATS`, also under ``backbone.`` (or
-    detectron2's ``backbone.net.``); of a CMAE checkpoint that is the online encoder. Learnable
-    scales of branches are multiplied into the layers that they scale, which is exact. What
-    comes after the encoder (heads, decoders, the norm of averaged tokens) is left out, and
-    so are relative positions: where these were trained, the features change.
+    Understands every format of :data:`~.names.FORMATS`, also under ``backbone.`` (or
+    detectron2's ``backbone.net.``); of a CMAE checkpoint it takes the online encoder. Learnable
+    branch scales are multiplied into the layers that they scale, which is exact. Parts that
+    follow the encoder (heads, decoders, the norm of averaged tokens) are left out, as are
+    relative positions: if those were trained, the features change.
 
     Args:
         tensors: of a whole checkpoint, by name.
 
     Raises:
-        ValueError: no Vision Transformer, or one with tensors that are missing, misshapen or
-            have no place in mmpretrain's.
+        ValueError: not a Vision Transformer, or one with tensors that are missing, misshapen
+            or unknown to mmpretrain's.
     """
     prefix, naming = _recognise(tensors)
     found = {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
@@ -136,7 +136,7 @@ def import_encoder(tensors: dict[str, Tensor]) -> Encoder:
 
 
 def export_encoder(encoder: Encoder, to: str) -> dict[str, Tensor]:
-    """The encoder's tensors in the names of another program.
+    """Return the encoder's tensors in the names of another program.
 
     Args:
         encoder: of :func:`import_encoder`.
@@ -147,7 +147,7 @@ def export_encoder(encoder: Encoder, to: str) -> dict[str, Tensor]:
         tensors by name; where and how the program wants them is in its :class:`~.names.Format`.
 
     Raises:
-        ValueError: unknown format, or one that has no place for this encoder.
+        ValueError: unknown format, or one that cannot hold this encoder.
     """
     if to not in FORMATS:
         raise ValueError(f'unknown format {to!r}: choose from {", ".join(FORMATS)}')
@@ -190,14 +190,14 @@ def _optional(found: dict[str, Tensor], names: dict[str, str], vitdet: bool) -> 
     norm = {names['ln1.weight'], names['ln1.bias']}
     optional = set() if norm & found.keys() else norm
     positions = found.get(names['pos_embed'])
-    # one position a patch says that the class token was not lost but never there
+    # one position per patch: the class token was not lost, there never was one
     if vitdet or (positions is not None and _is_square(positions.shape[-2:-1].numel())):
         optional.add(names['cls_token'])
     return optional
 
 
 def _left_out(names: set[str], found: dict[str, Tensor], prefix: str) -> Counter:
-    """Count what the encoder goes without, by kind; what it can't go without is an error."""
+    """Count what can be left out, by kind; anything else is an error."""
     counts = Counter()
     for name in sorted(names):
         if _RELATIVE.fullmatch(name):
@@ -207,8 +207,8 @@ def _left_out(names: set[str], found: dict[str, Tensor], prefix: str) -> Counter
             counts[name.split('.')[0]] += 1
         else:
             raise ValueError(
-                f'{prefix}{name} has no place in a plain Vision Transformer: another architecture, '
-                'whose features would not be the same without it'
+                f'{prefix}{name} does not belong to a plain Vision Transformer: this is another '
+                'architecture, whose features would change without it'
             )
     return counts
 
@@ -217,7 +217,7 @@ def _require_shapes(encoder: dict[str, Tensor], names: dict[str, str], depth: in
     """Check that all tensors are of one width.
 
     Raises:
-        ValueError: one is not; it is called by its name in the file.
+        ValueError: one is not; the message gives its name in the file.
     """
     stem = tuple(encoder[f'{STEM}.weight'].shape)
     if len(stem) != 4:

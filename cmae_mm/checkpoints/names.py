@@ -1,6 +1,7 @@
-"""The names of the encoder's tensors in each program.
+"""The encoder's tensor names in each program.
 
-Here the encoder is mmpretrain's ``VisionTransformer``; its names are the keys of the tables.
+The names of mmpretrain's ``VisionTransformer``, which this package shares, are the keys of the
+tables.
 """
 
 import re
@@ -15,13 +16,13 @@ ATTENTION_OUT, MLP_OUT = 'layers.{}.attn.proj', 'layers.{}.ffn.layers.1'
 
 
 class Naming(NamedTuple):
-    """Names by mmpretrain's; ``{}`` is the number of a block.
+    """A program's names, keyed by mmpretrain's; ``{}`` is the number of a block.
 
     Attributes:
-        modules: of the encoder.
-        scales: of learnable scales of a block's branches, which some programs have and
-            mmpretrain's encoder has not, by the module whose output they scale.
-        blocks: what the blocks are under.
+        modules: names of the encoder's modules.
+        scales: names of the learnable scales of a block's branches, which mmpretrain's encoder
+            lacks, keyed by the module whose output they scale.
+        blocks: name of the list of blocks.
     """
 
     modules: dict[str, str]
@@ -57,11 +58,12 @@ class Format(NamedTuple):
 
     Attributes:
         naming: its names.
-        prefix: before every name.
-        container: entry of a ``.pth`` that holds the tensors; None: the file is their dict.
+        prefix: of every name.
+        container: key of the ``.pth`` under which the tensors are; None if the file is their
+            dict.
         lacks: modules that the program does not have.
-        has_scales: it has the learnable scales, and starts them from its config.
-        needs_class_token: it has no form without a class token.
+        has_scales: whether it has the learnable scales and initialises them from its config.
+        needs_class_token: whether its encoder always has a class token.
     """
 
     naming: Naming
@@ -89,7 +91,7 @@ FORMATS = {
 
 
 def tensor_names(naming: Naming, depth: int) -> Iterable[tuple[str, str, str]]:
-    """(our name, their name, our module) of every tensor of so many blocks."""
+    """Yield (our name, their name, our module) for every tensor of ``depth`` blocks."""
     for ours, theirs in naming.modules.items():
         for n in range(depth if '{}' in ours else 1):
             for part in ('',) if ours in TOKENS else ('.weight', '.bias'):
@@ -97,14 +99,14 @@ def tensor_names(naming: Naming, depth: int) -> Iterable[tuple[str, str, str]]:
 
 
 def scale_names(naming: Naming, depth: int) -> dict[str, str]:
-    """Names of the scales by our module that they scale."""
+    """Return the names of the scales, keyed by our module that they scale."""
     return {
         ours.format(n): name.format(n) for ours, name in naming.scales.items() for n in range(depth)
     }
 
 
 def count_blocks(naming: Naming, names: Iterable[str]) -> int:
-    """Blocks by the highest number, so that a gap shows as missing tensors."""
+    """Count blocks by the highest number, so that a gap shows up as missing tensors."""
     numbers = (re.match(rf'{naming.blocks}\.(\d+)\.', name) for name in names)
     return max((int(number[1]) + 1 for number in numbers if number), default=0)
 

@@ -1,4 +1,4 @@
-"""Reading checkpoints without running what is in them."""
+"""Reading checkpoints without executing anything in them."""
 
 import pickle
 import types
@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-# What tensors are made of; storages are recognised by torch itself.
+# Needed to rebuild tensors; torch itself recognises storages.
 _ALLOWED = {
     ('collections', 'OrderedDict'),
     ('torch', 'Size'),
@@ -17,7 +17,7 @@ _ALLOWED = {
     ('torch._utils', '_rebuild_tensor_v2'),
 }
 
-# What else training programs leave in their checkpoints: logs, configs, dates, seeds.
+# Modules whose objects training programs store in checkpoints: logs, configs, dates, seeds.
 _PASSED_OVER = {
     '_codecs',
     'argparse',
@@ -48,14 +48,14 @@ _PASSED_OVER_BUILTINS = {
 
 
 class _RefusedError(Exception):
-    """A pickle wants to call what no checkpoint needs."""
+    """Unpickling would call something that no checkpoint needs."""
 
 
 class _Inert:
-    """Stands for an object that was not read: takes anything, does nothing.
+    """A stub for an object that was not read: accepts anything, does nothing.
 
-    It has the methods by which unpickling fills objects, and can be called, as what
-    unpickling looks up is.
+    It has the methods that unpickling uses to fill objects, and can be called like the classes
+    and functions that unpickling looks up.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -74,26 +74,31 @@ class _Inert:
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Unpickles tensors and builtin containers; what else is usual becomes inert.
+    """Unpickle tensors and builtin containers; other common objects become inert stubs.
 
-    torch's ``weights_only`` refuses mmengine's checkpoints, whose log buffers
-    refer to ``getattr``, and on older releases can't be told otherwise. Nothing
-    is called in either case; what is not usual is refused to warn of the file.
+    torch's ``weights_only`` rejects mmengine's checkpoints because their log buffers
+    refer to ``getattr``, and older releases have no way to allow it. Nothing is called in
+    either case; an uncommon reference is refused as a warning about the file.
     """
 
     def find_class(self, module: str, name: str):
+        """Return the class of a tensor part, or a stub for another common object.
+
+        Raises:
+            _RefusedError: no checkpoint needs the object.
+        """
         if (module, name) in _ALLOWED or (module == 'torch' and name.endswith('Storage')):
             return super().find_class(module, name)
         if module in ('builtins', '__builtin__'):
-            usual = name in _PASSED_OVER_BUILTINS
+            common = name in _PASSED_OVER_BUILTINS
         else:
-            usual = module.split('.')[0] in _PASSED_OVER
-        if not usual:
+            common = module.split('.')[0] in _PASSED_OVER
+        if not common:
             raise _RefusedError(f'{module}.{name}')
         return _Inert
 
 
-# what torch.load asks of a pickle module
+# the parts of a pickle module that torch.load uses
 _TENSOR_PICKLE = types.SimpleNamespace(
     __name__='tensor_pickle',
     Unpickler=_TensorUnpickler,
@@ -102,9 +107,9 @@ _TENSOR_PICKLE = types.SimpleNamespace(
 
 
 def load_checkpoint(path: str | Path) -> dict:
-    """Load the tensors, numbers and texts of a file, to the CPU.
+    """Load the tensors, numbers and strings of a file to the CPU.
 
-    What else is usual in a checkpoint is passed over; nothing in it is executed.
+    Other common objects become inert stubs; nothing in the file is executed.
 
     Args:
         path: of a file written by ``torch.save``, or a ``.safetensors``.
@@ -114,7 +119,8 @@ def load_checkpoint(path: str | Path) -> dict:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no checkpoint, or one that asks to call what no checkpoint needs.
+        ValueError: the file is not a checkpoint, or unpickling it would call a function that
+            no checkpoint needs.
     """
     path = Path(path)
     if not path.is_file():
@@ -127,14 +133,14 @@ def load_checkpoint(path: str | Path) -> dict:
         )
     except _RefusedError as error:
         raise ValueError(
-            f'{str(path)!r} asks to call {error}, which no checkpoint needs: refused, and nothing '
-            'in it was run; if its source is to be trusted, ask there for a .safetensors file, or '
-            'for one of torch.save with a dict of tensors only'
+            f'{str(path)!r} was refused: unpickling it would call {error}, which no checkpoint '
+            'needs; nothing was executed. If you trust its source, ask it for a .safetensors '
+            'file, or for one written by torch.save that holds a dict of tensors only'
         ) from None
     except Exception as error:  # whatever a file of another kind makes pickle do
         reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:100]
         raise ValueError(
-            f'{str(path)!r} is no checkpoint: expected a file of torch.save or a .safetensors '
+            f'{str(path)!r} is not a checkpoint: expected a file of torch.save or a .safetensors '
             f'({reason})'
         ) from None
     if not isinstance(checkpoint, dict):
@@ -145,14 +151,14 @@ def load_checkpoint(path: str | Path) -> dict:
 
 
 def load_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name.
+    """Return the tensors of a checkpoint by name.
 
     Takes mmengine's ``state_dict``, the ``model`` of MAE and others, or a bare
     dict of tensors.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: no checkpoint, or no tensors in it.
+        ValueError: the file is not a checkpoint, or has no tensors.
     """
     checkpoint = load_checkpoint(path)
     for key in ('state_dict', 'model'):

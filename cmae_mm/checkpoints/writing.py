@@ -14,12 +14,12 @@ _SUFFIXES = ('.safetensors', '.pth')
 def save_tensors(
     path: str | Path, tensors: dict[str, Tensor], container: str | None = None
 ) -> None:
-    """Write tensors to a file that appears under its name only when it is complete.
+    """Write tensors to a file that appears under its name only once it is complete.
 
     Args:
         path: ``.safetensors``, or ``.pth`` that loads with ``weights_only=True``.
         tensors: by name.
-        container: entry of the ``.pth`` that holds them; None: the file is their dict.
+        container: key of the ``.pth`` under which they are saved; None saves the dict itself.
 
     Raises:
         FileNotFoundError: no such folder.
@@ -28,7 +28,7 @@ def save_tensors(
     """
     path = Path(path)
     require_target(path)
-    # Copies: a part of a larger tensor would be saved with all of it, or not at all.
+    # Copies: a view would be saved with its whole storage, or not at all.
     tensors = {
         name: tensor.detach().clone(memory_format=torch.contiguous_format)
         for name, tensor in tensors.items()
@@ -41,9 +41,9 @@ def save_tensors(
             save_file(tensors, temporary, metadata={'format': 'pt'})
         else:
             torch.save({container: tensors} if container else tensors, temporary)
-        temporary.chmod(mode)  # safetensors lets nobody else read
+        temporary.chmod(mode)  # safetensors makes it readable by the owner alone
         os.replace(temporary, path)
-    except (SafetensorError, RuntimeError) as error:  # what the two say of a full disk
+    except (SafetensorError, RuntimeError) as error:  # both raise these on a full disk
         raise OSError(f'{str(path)!r} was not written: {error}') from None
     finally:
         temporary.unlink(missing_ok=True)

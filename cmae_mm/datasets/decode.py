@@ -1,4 +1,4 @@
-"""From the bytes of an image file to pixels."""
+"""Decoding image files."""
 
 import io
 import struct
@@ -17,7 +17,7 @@ _FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 def decode(
     content: bytes, flag: int = cv2.IMREAD_COLOR, max_pixels: int = MAX_PIXELS
 ) -> np.ndarray:
-    """Decode an image file to uint8 (H, W, C); three channels come as RGB.
+    """Decode an image file to uint8 (H, W, C); three channels are RGB.
 
     Args:
         content: of the file.
@@ -25,7 +25,7 @@ def decode(
         max_pixels: largest height x width.
 
     Raises:
-        ValueError: the bytes are not an image, one of another depth than 8 bits, or a larger one.
+        ValueError: not an image, not 8 bits per channel, or more than ``max_pixels``.
     """
     size = image_size(content)
     if size and size[0] * size[1] > max_pixels:
@@ -34,7 +34,7 @@ def decode(
             'shrink it, or raise max_pixels of LoadImage'
         )
     buffer = np.frombuffer(content, np.uint8)
-    # the file's depth is kept: the decoder would cut it to 8 bits without a word
+    # keep the file's depth: the decoder would silently reduce it to 8 bits
     image = cv2.imdecode(buffer, flag | cv2.IMREAD_ANYDEPTH) if len(buffer) else None
     if image is None:
         raise ValueError(f'not an image that can be decoded ({len(content)} bytes)')
@@ -46,9 +46,9 @@ def decode(
 
 
 def image_size(content: bytes) -> tuple[int, int] | None:
-    """(height, width) that a file's header claims, None if that is not to be found.
+    """Return the (height, width) that a file's header claims, or None if it has none.
 
-    JPEGs are parsed here (Pillow takes ten times as long), other formats by Pillow.
+    JPEGs are parsed here, since Pillow takes ten times as long; other formats by Pillow.
     """
     if content[:2] == b'\xff\xd8':
         return _jpeg_size(content)
@@ -59,7 +59,7 @@ def image_size(content: bytes) -> tuple[int, int] | None:
                 return image.height, image.width
     except Image.DecompressionBombError as error:
         raise ValueError(f'too large an image: {error}') from None
-    except OSError:  # of a format that Pillow does not know
+    except OSError:  # a format that Pillow does not know
         return None
 
 

@@ -1,4 +1,4 @@
-"""Which files of a folder are images."""
+"""Finding the images of a folder."""
 
 import os
 from collections import Counter
@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 import cv2
 
-# Formats that some builds of OpenCV decode and others do not.
+# Formats that only some builds of OpenCV decode.
 _OPTIONAL = tuple(suffix for suffix in ('.avif', '.gif') if cv2.haveImageWriter(f'a{suffix}'))
 
 IMAGE_SUFFIXES = (
@@ -20,14 +20,14 @@ IMAGE_SUFFIXES = (
 def find_images(
     folder: str | Path, suffixes: Sequence[str] = IMAGE_SUFFIXES
 ) -> tuple[list[str], Counter]:
-    """The image files of a folder and of all its sub-folders.
+    """Find the image files of a folder and all its sub-folders.
 
     Args:
-        folder: where to look; links are followed, hidden files left out.
+        folder: to search; links are followed, hidden files ignored.
         suffixes: of image files, in lower case.
 
     Returns:
-        paths relative to the folder, sorted, and what was passed over, counted by kind.
+        sorted paths relative to the folder, and the number of skipped entries by kind.
     """
     images, passed_over = [], Counter()
     for entry in _entries(str(folder)):

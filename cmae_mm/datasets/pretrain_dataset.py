@@ -19,16 +19,16 @@ from .folder import IMAGE_SUFFIXES, find_images
 class PretrainDataset(CustomDataset):
     """The images of a folder, with or without sub-folders; labels are not read.
 
-    A file that can't be read is reported by the pipeline and replaced by
-    another image. The first image is made when the dataset is, so that a
-    pipeline that can't work fails at once and in one process.
+    A file that can't be read is reported by the pipeline and replaced by another image. The
+    first image is loaded when the dataset is built, so that a broken pipeline fails at once and
+    in one process.
 
     Args:
-        data_root: folder, looked through with all its sub-folders.
-        data_prefix: sub-folder of ``data_root`` to take.
-        extensions: suffixes of the image files; by default of all that the decoder reads.
-            The log says what was passed over.
-        max_refetch: unreadable images in a row after which the run stops.
+        data_root: folder that is searched recursively.
+        data_prefix: sub-folder of ``data_root`` to use.
+        extensions: suffixes of the image files; by default all that the decoder reads. The log
+            says what was skipped.
+        max_refetch: number of consecutive unreadable images after which the run stops.
         **kwargs: of mmpretrain's CustomDataset.
 
     Raises:
@@ -59,6 +59,11 @@ class PretrainDataset(CustomDataset):
             self[SampleIndex(0, seed=0)]
 
     def load_data_list(self) -> list:
+        """List the images.
+
+        Raises:
+            FileNotFoundError: no such folder.
+        """
         if '://' not in self.img_prefix and not Path(self.img_prefix).is_dir():
             raise FileNotFoundError(
                 f'no image folder {self.img_prefix!r}: put images there, link it '
@@ -81,10 +86,10 @@ class PretrainDataset(CustomDataset):
         return images
 
     def __getitem__(self, index: int) -> dict:
-        """
+        """Load a sample.
+
         Args:
-            index: of the image; a :class:`SampleIndex` also says which random
-                numbers its views get.
+            index: of the image; a :class:`SampleIndex` also seeds its views.
         """
         with numpy_seed(getattr(index, 'seed', None)):
             image = int(index)
@@ -101,7 +106,7 @@ class PretrainDataset(CustomDataset):
 
 
 class SampleIndex(int):
-    """An index that carries the seed of its sample, also into workers."""
+    """An index that carries its sample's seed, also to workers."""
 
     seed: int
 
@@ -116,10 +121,10 @@ class SampleIndex(int):
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(DefaultSampler):
-    """The host's sampler, whose indices carry the seed of their sample.
+    """The host's sampler, with indices that carry their sample's seed.
 
-    With it a sample depends on (seed, epoch, index) alone: not on the number of
-    workers or ranks, nor on where a run was resumed.
+    A sample then depends on (seed, epoch, index) alone: not on the number of workers or ranks,
+    nor on where a run was resumed.
     """
 
     def __iter__(self) -> Iterator[SampleIndex]:
@@ -130,10 +135,10 @@ class SeededSampler(DefaultSampler):
 
 @contextlib.contextmanager
 def numpy_seed(seed: int | None):
-    """Seed numpy's global generator, which transforms draw from, for a while.
+    """Seed numpy's global generator, which transforms draw from, within a block.
 
     Args:
-        seed: None leaves the generator as it is.
+        seed: None leaves the generator alone.
     """
     if seed is None:
         yield

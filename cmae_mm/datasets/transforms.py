@@ -1,4 +1,4 @@
-"""From an image file to a master image and the parameters of its views."""
+"""Turn an image file into a master image and the parameters of its views."""
 
 import logging
 from collections.abc import Sequence
@@ -25,17 +25,17 @@ class LoadImage(BaseTransform):
     """Read an image file as RGB, or report it and skip it.
 
     The host's loader stops the run at the first broken file, or skips it
-    without a word. This one warns and returns None, whereupon the dataset takes
+    silently. This one logs a warning and returns None, and the dataset takes
     another image.
 
     Adds ``img``, uint8 (H, W, C), and ``img_shape``; needs ``img_path``.
 
     Args:
         color_type: 'color' (RGB), 'grayscale' (one channel) or 'unchanged'
-            (the file's own channels, in its order; 3 are taken for colour).
+            (the file's own channels in their order; three are taken to be colour).
         backend_args: of ``mmengine.fileio.get``.
         max_pixels: larger images (height x width) are reported and skipped: a damaged or
-            malicious header may claim any size, and memory for it is taken at once.
+            malicious header may claim any size, and the decoder allocates it at once.
     """
 
     _FLAGS = {
@@ -114,7 +114,8 @@ class PixelShift(BaseTransform):
         self.max_shift = max_shift
 
     def transform(self, results: dict) -> dict:
-        """
+        """Add the boxes of both crops.
+
         Raises:
             ValueError: the master image is smaller than crop and shift together.
         """
@@ -173,8 +174,7 @@ class ColorAugment(BaseTransform):
 
     Args:
         view: 'online' or 'target'.
-        brightness: largest deviation of the factor from 1; so are contrast and
-            saturation.
+        brightness, contrast, saturation: largest deviation of the factor from 1.
         hue: largest shift, in turns.
         jitter_prob: of the four together.
         gray_prob: of greyscale.
@@ -206,10 +206,10 @@ class ColorAugment(BaseTransform):
         self.gray_weights = gray_weights
 
     def transform(self, results: dict) -> dict:
-        """
+        """Draw the parameters of one view's colour augmentation.
+
         Raises:
-            ValueError: saturation, hue or greyscale of images that have not
-                three channels.
+            ValueError: saturation, hue or greyscale for images without three channels.
         """
         channels = results['img'].shape[2]
         if channels != 3 and (self.deviation[2:].any() or self.gray_prob):
@@ -235,15 +235,15 @@ class ColorAugment(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackViews(BaseTransform):
-    """Hand over the master image and the views' parameters, or the views.
+    """Pack the master image with its views' parameters, or the finished views.
 
     Returns ``inputs``, for ``CMAEDataPreprocessor``.
 
     Args:
         views: names of the views to pack; MAE has ``('online',)``.
         where: 'device' packs the master image, uint8 (C, H, W), and the
-            parameters: the cheapest where a GPU waits. 'worker' makes the
-            views here, uint8 (C, h, w): the cheapest without a GPU.
+            parameters: cheapest when a GPU makes the views. 'worker' makes them
+            here, uint8 (C, h, w): cheapest without a GPU.
     """
 
     def __init__(

@@ -10,15 +10,15 @@ Grid = tuple[int, int]
 
 
 class RelativeAttention(BaseModule):
-    """Self-attention over a grid of tokens whose logits know the distance of two places.
+    """Self-attention over a grid of tokens, with relative positions in its logits.
 
     The logit of query q at (y, x) and key k at (j, i) is ``q.k / sqrt(d) + q.rel_pos_h[y - j]
     + q.rel_pos_w[x - i]`` (MViTv2, arXiv 2112.01526, Sec. 4.1). ``rel_pos_h`` and ``rel_pos_w``
-    start from zero, that is as the attention without them, and have rows for distances
+    are initialised to zero, which equals attention without them, and have rows for distances
     -(n - 1) .. n - 1; for other grids they are interpolated.
 
     Args:
-        attention: attention without positions, whose modules it takes over, names and all.
+        attention: attention without positions; its modules are reused under their names.
         grid: (rows, columns) of the tokens that attend to each other.
     """
 
@@ -34,10 +34,11 @@ class RelativeAttention(BaseModule):
         self.rel_pos_w = nn.Parameter(torch.zeros(2 * columns - 1, self.head_dims))
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
-        """
+        """Attend to all tokens of each image or window.
+
         Args:
-            x: shape (N, E + rows * columns, D): E extra tokens, which have no place and no
-                relative positions, then the grid row by row.
+            x: shape (N, E + rows * columns, D): E extra tokens without relative positions, then
+                the grid row by row.
             grid: (rows, columns).
 
         Returns:
@@ -47,7 +48,7 @@ class RelativeAttention(BaseModule):
         qkv = self.qkv(x).reshape(batch, length, 3, self.num_heads, self.head_dims)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (N, heads, L, d) each
         q, k = self.add_positions(q, k, grid)
-        # of one width, as fused kernels want it; zeros add nothing
+        # fused kernels need one width for all three; zeros add nothing
         v = F.pad(v, (0, q.shape[-1] - self.head_dims))
         dropout = self.attn_drop if self.training else 0.0
         x = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=1.0)
@@ -55,7 +56,7 @@ class RelativeAttention(BaseModule):
         return self.out_drop(self.gamma1(self.proj_drop(self.proj(x))))
 
     def add_positions(self, q: Tensor, k: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-        """Widen queries and keys such that their product has the relative positions in it.
+        """Widen queries and keys so that their product includes the relative positions.
 
         Keys get their row and column as one-hot vectors, queries what they have to say to each
         row and column. So the attention stays one call of a fused kernel, which takes no bias

@@ -1,4 +1,4 @@
-"""Annotations that do not fit the model stop the run with a line that names the file."""
+"""Stop the run with one line, naming the file, if an annotation does not fit the model."""
 
 from collections.abc import Sequence
 
@@ -11,17 +11,17 @@ IGNORED = 255  # by mmsegmentation's losses and metrics
 
 @TRANSFORMS.register_module()
 class CheckLabelMap(BaseTransform):
-    """Lets label maps pass whose classes the model has.
+    """Reject label maps containing a class the model lacks.
 
-    Stands after mmsegmentation's ``LoadAnnotations``. Without it a class too many is an index
-    out of range somewhere in the loss, on a GPU an assertion without a file's name.
+    Goes after mmsegmentation's ``LoadAnnotations``. Without it an extra class is an index out
+    of range somewhere in the loss: on a GPU, an assertion that names no file.
 
     Args:
         num_classes: classes 0 .. num_classes - 1 are valid, and 255, which is ignored.
-        void: further labels to be ignored; they become 255.
+        void: further labels to ignore; they become 255.
 
     Raises:
-        ValueError: another label in a map.
+        ValueError: a map contains any other label.
     """
 
     def __init__(self, num_classes: int, void: Sequence[int] = ()) -> None:
@@ -37,16 +37,16 @@ class CheckLabelMap(BaseTransform):
             raise ValueError(
                 f'{results["seg_map_path"]} has class {wrong[0]}, the model {self.num_classes} '
                 f'classes (0 to {self.num_classes - 1}, {IGNORED} is ignored): set num_classes, '
-                'or void=(...) of CheckLabelMap for labels to be ignored'
+                'or void=(...) of CheckLabelMap for labels to ignore'
             )
         return results
 
 
 @TRANSFORMS.register_module()
 class CheckMasks(BaseTransform):
-    """Lets images pass whose objects all have masks.
+    """Reject images with an object that has no mask.
 
-    Stands before mmdetection's ``LoadAnnotations(with_mask=True)``.
+    Goes before mmdetection's ``LoadAnnotations(with_mask=True)``.
 
     Raises:
         ValueError: an object without a mask.

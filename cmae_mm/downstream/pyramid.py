@@ -11,9 +11,9 @@ from torch.nn import functional as F
 class SimpleFeaturePyramid(BaseModule):
     """Pyramid built from the last feature map alone (ViTDet, arXiv 2203.16527, Sec. 3).
 
-    Maps of 4, 2, 1 and 1/2 times the resolution, each through a 1x1 and a 3x3 convolution with
-    layer norm, and the smallest once more subsampled. For patches of 16 pixels, which
-    have stride 16, these are strides 4, 8, 16, 32 and 64.
+    Maps at 4, 2, 1 and 1/2 times the resolution, each followed by a 1x1 and a 3x3 convolution
+    with layer norm; a fifth map subsamples the smallest. With 16-pixel patches their strides
+    are 4, 8, 16, 32 and 64.
 
     Args:
         in_channels: of the encoder.
@@ -44,7 +44,8 @@ class SimpleFeaturePyramid(BaseModule):
         )
 
     def forward(self, inputs: tuple[Tensor]) -> tuple[Tensor, ...]:
-        """
+        """Build the pyramid.
+
         Args:
             inputs: one map, shape (N, in_channels, H, W).
 

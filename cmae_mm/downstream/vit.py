@@ -17,29 +17,29 @@ from .attention import Grid, RelativeAttention, partition, reunite
 class DownstreamViT(VisionTransformer):
     """The Vision Transformer of classifiers, segmentors and detectors.
 
-    With its defaults it is mmpretrain's VisionTransformer, tensor for tensor, and so is its
-    output. It takes images of any size, and adds:
+    With its defaults it equals mmpretrain's VisionTransformer in every tensor and in its output.
+    It takes images of any size, and adds:
 
     - ``init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` reads the file
-      without executing anything, loads all of the encoder or raises, and logs what was loaded,
-      resized, left new and not used (see :func:`~cmae_mm.checkpoints.load_encoder`).
+      without executing anything, loads the whole encoder or raises, and logs what was loaded,
+      resized, newly initialised and not used (see :func:`~cmae_mm.checkpoints.load_encoder`).
     - windows and relative positions (ViTDet, arXiv 2203.16527); drop path drops a branch for
       a whole image, with windows too.
-    - frozen blocks stay in evaluation mode; what is not pre-trained is not frozen.
+    - frozen blocks stay in evaluation mode; parts that were not pre-trained are not frozen.
 
     Args:
         arch: as of VisionTransformer; ViT-S is 'deit-s'.
         img_size: (height, width) or one number, in pixels.
-        window_size: side of the windows that attention is confined to, in patches; 0: none.
-        global_blocks: with windows, the number of blocks, evenly spread, that see the whole
+        window_size: side of the attention windows, in patches; 0 disables them.
+        global_blocks: with windows, the number of evenly spaced blocks that attend to the whole
             image (ViTDet: 4).
-        rel_pos: add decomposed relative positions, which start from zero.
+        rel_pos: add decomposed relative positions, initialised to zero.
         **kwargs: further fields of VisionTransformer; ``frozen_stages`` is the number of
-            first blocks that are not trained, and with them the embedding (-1 or 0: none).
+            leading blocks that are frozen together with the embedding (-1 or 0: none).
 
     Raises:
-        ValueError: windows with a class token, which has no place in any of them, global
-            blocks that don't spread evenly, or more frozen blocks than there are.
+        ValueError: windows with a class token, which belongs to none of them; global blocks
+            that cannot be spaced evenly; or more frozen blocks than the encoder has.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class DownstreamViT(VisionTransformer):
         super().__init__(arch, img_size=img_size, **kwargs)
         if window_size and self.cls_token is not None:
             raise ValueError(
-                f'window_size={window_size} leaves no place for the class token: set '
+                f'window_size={window_size} does not work with a class token: set '
                 'with_cls_token=False'
             )
         if window_size and self.num_layers % global_blocks:
             raise ValueError(
-                f'global_blocks={global_blocks} do not spread evenly over {self.num_layers} blocks'
+                f'global_blocks={global_blocks} does not divide the {self.num_layers} blocks evenly'
             )
         # the last block of each part sees the whole image (ViTDet, Sec. 3)
         part = max(self.num_layers // global_blocks, 1)
@@ -81,7 +81,7 @@ class DownstreamViT(VisionTransformer):
         if not isinstance(pretrained, dict) or pretrained['type'] != 'Pretrained':
             super().init_weights()
             return
-        self.init_cfg = None  # so that what is new starts as without a checkpoint
+        self.init_cfg = None  # so that new tensors are initialised as without a checkpoint
         super().init_weights()
         self.init_cfg = pretrained
         self.load_pretrained(**{k: v for k, v in pretrained.items() if k != 'type'})
@@ -101,7 +101,8 @@ class DownstreamViT(VisionTransformer):
         print_log(f'{checkpoint}: {self.load_report}', 'current')
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """
+        """Encode whole images.
+
         Args:
             images: shape (N, C, H, W), normalised.
 

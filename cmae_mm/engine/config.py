@@ -1,4 +1,4 @@
-"""Fields of a Runner's config that must agree, made to agree or warned of before it starts."""
+"""Checks of a Runner's config before it starts: fields that must agree."""
 
 import logging
 
@@ -7,9 +7,9 @@ from mmengine.logging import print_log
 
 
 def fit_loaders(cfg: Config) -> None:
-    """Let ``num_workers=0`` be enough for loading in the main process.
+    """Make ``num_workers=0`` sufficient for loading in the main process.
 
-    torch refuses fields that are for workers where there are none.
+    torch rejects options for workers when there are none.
     """
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg.get(name)
@@ -19,7 +19,7 @@ def fit_loaders(cfg: Config) -> None:
 
 
 def warn_of_cut_schedule(cfg: Config) -> None:
-    """Warn if training ends before its schedule does, as after a ``max_epochs`` of one's own."""
+    """Warn if training ends before its schedule, as after overriding ``max_epochs`` alone."""
     length = cfg.get('train_cfg') or {}
     schedulers = cfg.get('param_scheduler') or []
     schedulers = [schedulers] if isinstance(schedulers, dict) else schedulers
@@ -36,7 +36,7 @@ def warn_of_cut_schedule(cfg: Config) -> None:
         if cut:
             print_log(
                 f'training ends after {limit} {unit}, before its learning rate schedule: '
-                f'{", ".join(cut)}; for a run of this length set these (and T_max, begin) too',
+                f'{", ".join(cut)}; for a run of this length set these too (and T_max, begin)',
                 'current',
                 logging.WARNING,
             )

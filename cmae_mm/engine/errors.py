@@ -1,4 +1,4 @@
-"""What a user can mend is said in one line; the rest keeps its traceback."""
+"""One line for errors that a user can fix; a traceback for all others."""
 
 import contextlib
 import logging
@@ -15,23 +15,23 @@ from mmengine.dist import get_world_size
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-# Of these kinds are bad configs, bad data, bad checkpoints and full disks.
+# Raised for bad configs, bad data, bad checkpoints and full disks.
 _USER_ERRORS = (ImportError, OSError, pickle.UnpicklingError, RuntimeError, ValueError)
 
-# What checks users' configs and data with assertions, in words for users.
+# Packages that check users' configs and data with assertions, worded for users.
 _HOSTS = ('mmengine', 'mmcv', 'mmpretrain', 'mmdet', 'mmseg')
-# Where a config is read and its parts are looked up and built.
+# Folders of the code that reads configs and builds their parts.
 _CONFIG_FOLDERS = (('mmengine', 'config'), ('mmengine', 'registry'))
 _WRONG_FIELD = re.compile(r"unexpected keyword argument '(\w+)'|missing \d+ required")
 
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Print what a user can mend as one line and exit with status 1.
+    """Print an error that a user can fix as one line, and exit with status 1.
 
-    The line is the last of the traceback: what was found, expected and to be
-    done. The traceback goes to the run's log file, or to the screen if there is
-    none yet and CMAE_MM_TRACEBACK=1 is set. Programming errors pass, with their traceback.
+    The line is the error's message: what was found, what was expected, what to do. The
+    traceback goes to the run's log file, or to the screen if there is none yet and
+    CMAE_MM_TRACEBACK=1 is set. Programming errors keep their traceback.
     """
     try:
         yield
@@ -42,8 +42,8 @@ def one_line_errors() -> Iterator[None]:
 
 
 def _is_users(error: Exception) -> bool:
-    """Whether an error comes of a config, of data or of files rather than of a fault in code."""
-    if isinstance(error, KeyError):  # the host's are sentences; a bare key says nothing
+    """Whether an error is due to a config, data or files rather than to a bug."""
+    if isinstance(error, KeyError):  # the hosts' are sentences; a bare key means a bug
         return ' ' in str(error.args[0] if error.args else '')
     if isinstance(error, _USER_ERRORS):
         return True
@@ -61,7 +61,7 @@ def _in_config_code(parts: tuple[str, ...]) -> bool:
 
 
 def _is_wrong_field(error: TypeError) -> bool:
-    """Whether a class refused what a config gives it, or misses what it does not give."""
+    """Whether a config gives a class a field that it lacks, or omits one that it needs."""
     wrong = _WRONG_FIELD.search(str(error))
     configs = [
         frame.f_locals['cfg']
@@ -72,7 +72,7 @@ def _is_wrong_field(error: TypeError) -> bool:
 
 
 def _keep_traceback() -> str:
-    """Write the current traceback down and say where."""
+    """Save the current traceback and return where."""
     for handler in MMLogger.get_current_instance().handlers:
         if isinstance(handler, logging.FileHandler):
             handler.acquire()
@@ -86,10 +86,10 @@ def _keep_traceback() -> str:
 
 
 def require_writable(folder: str) -> None:
-    """Make a work folder, or say that it can't be written.
+    """Create a work folder and check that it is writable.
 
     Raises:
-        OSError: the folder can't be made, or nothing can be written in it.
+        OSError: the folder can't be created, or is not writable.
     """
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ def require_batches(runner: Runner) -> None:
     """Check that an epoch has at least one batch.
 
     Raises:
-        ValueError: fewer images than one batch on every rank takes.
+        ValueError: there are fewer images than one batch on every rank needs.
     """
     loader = runner.train_loop.dataloader
     if len(loader) == 0:
@@ -120,10 +120,11 @@ def require_batches(runner: Runner) -> None:
 def _message(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     if isinstance(error, ValueError) and any(frame.name == '_serialize_data' for frame in frames):
-        # mmengine joins the records of the images: numpy's words of an empty list help nobody
+        # mmengine concatenates the records of the images; numpy's message about an empty list
+        # does not help
         return (
-            'a data set has no images: see data_root, data_prefix and ann_file in its '
-            'dataloader, and that classes has names of the annotation file'
+            'a data set has no images: check data_root, data_prefix and ann_file in its '
+            'dataloader, and that classes lists names from the annotation file'
         )
     text = str(error.args[0]) if isinstance(error, KeyError) else str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]

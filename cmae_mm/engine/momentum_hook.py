@@ -1,4 +1,4 @@
-"""Moves the momentum target after each optimiser step."""
+"""Updating the momentum target after each optimiser step."""
 
 import math
 
@@ -9,17 +9,16 @@ from mmpretrain.registry import HOOKS
 
 @HOOKS.register_module()
 class MomentumUpdateHook(Hook):
-    """target = m * target + (1 - m) * online, after the optimiser step.
+    """Set target = m * target + (1 - m) * online after each optimiser step.
 
-    With gradient accumulation the target moves when the optimiser does. The
-    momentum is a function of the iteration, so that a resumed run goes on with
-    the right one; it is logged as ``momentum`` and kept in checkpoints with the
-    other logged scalars.
+    With gradient accumulation the target moves when the optimiser does. The momentum is a
+    function of the iteration, so that a resumed run continues with the right value; it is
+    logged as ``momentum`` and saved in checkpoints with the other logged scalars.
 
     Args:
         momentum: m, in [0, 1] (released code: 0.996, constant).
-        end_momentum: reached at the end of training along half a cosine; None
-            keeps m constant.
+        end_momentum: m at the end of training, approached along half a cosine; None keeps m
+            constant.
     """
 
     def __init__(self, momentum: float = 0.996, end_momentum: float | None = None) -> None:
@@ -30,7 +29,7 @@ class MomentumUpdateHook(Hook):
         self.end = momentum if end_momentum is None else end_momentum
 
     def momentum_at(self, iteration: int, max_iters: int) -> float:
-        """m at ``iteration`` (from 0) of ``max_iters``."""
+        """Return m at ``iteration`` (from 0) of ``max_iters``."""
         share = (1 + math.cos(math.pi * iteration / max_iters)) / 2
         return self.end + (self.start - self.end) * share
 

@@ -1,4 +1,4 @@
-"""Which parameters the optimiser gets, in which groups, at which learning rates."""
+"""The optimiser's parameter groups: learning rates and weight decay."""
 
 from functools import partial
 
@@ -10,18 +10,17 @@ from torch import nn
 
 from cmae_mm.compat import quiet_log
 
-# Neither pulled to zero nor layers' weights: tokens and positions.
+# Tokens and positions, which are not weights of layers and get no weight decay.
 _UNDECAYED = ('cls_token', 'pos_embed', 'rel_pos')
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class PretrainOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """The host's parameter-wise rules in as few groups as they make.
+    """The host's parameter-wise rules, in as few groups as possible.
 
-    The host makes one group a parameter, which costs the optimiser its fused
-    update, and logs a line for each; here parameters of equal settings share a
-    group and a line. Frozen modules (the momentum target) are left out, and so
-    have no optimiser state.
+    The host creates one group per parameter, which prevents fused updates, and logs a line for
+    each; here parameters with equal settings share a group and a line. Frozen modules (the
+    momentum target) are left out and have no optimiser state.
     """
 
     def add_params(self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs) -> None:
@@ -44,14 +43,14 @@ class PretrainOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 class LayerDecayOptimWrapperConstructor(LearningRateDecayOptimWrapperConstructor):
     """The host's layer-wise decay for any model whose ``backbone`` knows its depths.
 
-    Of an encoder with n blocks, block i (from 0) learns at ``lr * layer_decay_rate ** (n - i)``,
-    the embedding at ``lr * layer_decay_rate ** (n + 1)``, and what follows the blocks, heads
-    and necks included, at ``lr``. The host asks the whole model for depths, and only its
-    classifiers have them.
+    In an encoder with n blocks, block i (from 0) has the learning rate
+    ``lr * layer_decay_rate ** (n - i)``, the embedding ``lr * layer_decay_rate ** (n + 1)``, and
+    everything after the blocks, including heads and necks, ``lr``. The host asks the whole model
+    for depths, which only its classifiers provide.
 
-    There is no weight decay for biases, norms and other vectors, nor for the class token and
-    positions; fields of the host's ``paramwise_cfg`` say otherwise if need be. Parameters of
-    equal settings share a group, as the optimiser's fused update wants it.
+    Biases, norms and other vectors, the class token and positions have no weight decay unless
+    the host's ``paramwise_cfg`` fields say otherwise. Parameters with equal settings share a
+    group, which allows fused updates.
     """
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
@@ -61,7 +60,7 @@ class LayerDecayOptimWrapperConstructor(LearningRateDecayOptimWrapperConstructor
         super().__init__(optim_wrapper_cfg, {**defaults, **(paramwise_cfg or {})})
 
     def add_params(self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs) -> None:
-        if prefix:  # a part of the model, where the host walks down
+        if prefix:  # the host's recursion into a part of the model
             super().add_params(params, module, prefix, **kwargs)
             return
         backbone = getattr(module, 'backbone', None)
@@ -85,7 +84,7 @@ class LayerDecayOptimWrapperConstructor(LearningRateDecayOptimWrapperConstructor
 
 
 def merge_groups(single: list[dict]) -> list[dict]:
-    """Put trainable parameters of equal settings into one group.
+    """Merge trainable parameters with equal settings into one group each.
 
     Args:
         single: optimiser groups, ``params`` and settings.

@@ -1,4 +1,4 @@
-"""In which precision a run computes."""
+"""The precision of a run."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,16 +19,16 @@ GradScaler = getattr(torch.amp, 'GradScaler', torch.cuda.amp.GradScaler)
 
 @OPTIM_WRAPPERS.register_module()
 class PrecisionOptimWrapper(AmpOptimWrapper):
-    """float32, float16 with loss scaling, or bfloat16, by one field.
+    """Train in float32, in float16 with loss scaling, or in bfloat16.
 
-    The host's ``AmpOptimWrapper`` refuses to start without a GPU; with this one
-    the same config runs there too: where it says float16, in bfloat16 if the processor has
-    instructions for it (emulated, it is an order of magnitude slower), else in float32. The
-    log says which precision runs, and why if it is not the config's.
-    bfloat16 has float32's range and needs no loss scale.
+    The host's ``AmpOptimWrapper`` refuses to start without a GPU. With this one the same config
+    also runs on a CPU: float16 becomes bfloat16 if the processor has instructions for it
+    (emulation is slower than float32), otherwise float32. The log says which precision is used,
+    and why if it is not the config's. bfloat16 has float32's range and needs no loss scale.
 
     Args:
-        dtype: 'float32', 'float16' or 'bfloat16'; the latter is what runs, emulated or not.
+        dtype: 'float32', 'float16' or 'bfloat16'; an explicit 'bfloat16' is used even if the
+            processor only emulates it.
         loss_scale: of float16; see mmengine's AmpOptimWrapper.
         **kwargs: of mmengine's OptimWrapper.
 
@@ -49,20 +49,22 @@ class PrecisionOptimWrapper(AmpOptimWrapper):
         self.loss_scaler = GradScaler(enabled=False)
         self._scale_update_param = None
         if self.cast_dtype and not torch.cuda.is_available() and within(torch.__version__, '<2.2'):
-            # Its fused attention on CPUs writes beyond its memory in the backward pass in
-            # bfloat16, of 17 tokens for one (github.com/pytorch/pytorch/issues/132871).
-            torch.backends.cuda.enable_flash_sdp(False)  # CPUs heed it, too
+            # Its fused attention on CPUs writes out of bounds in the backward pass in bfloat16,
+            # with 17 tokens for example (github.com/pytorch/pytorch/issues/132871).
+            torch.backends.cuda.enable_flash_sdp(False)  # despite its name, also for CPUs
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Load the state of a run of any precision.
 
-        A run without a loss scale leaves an empty state of it, which the scaler of a float16
-        run refuses: the scale then starts as in a new run.
+        A run without a loss scale saves an empty state for it, which the scaler of a float16
+        run rejects: the scale then starts as in a new run.
         """
         if state_dict.get('loss_scaler') == {}:
             state_dict = {key: value for key, value in state_dict.items() if key != 'loss_scaler'}
             if self.loss_scaler.is_enabled():
-                print_log('resumed from a run without a loss scale: it starts anew', 'current')
+                print_log(
+                    'resumed from a run without a loss scale: the scale starts afresh', 'current'
+                )
         super().load_state_dict(state_dict)
 
     @contextlib.contextmanager
@@ -73,29 +75,29 @@ class PrecisionOptimWrapper(AmpOptimWrapper):
 
 
 def choose_precision(dtype: str, gpu: bool, bfloat16: bool) -> tuple[str, str]:
-    """The precision to run in, and why, for the log.
+    """Return the precision to use, and the reason for the log if it is not the config's.
 
     Args:
-        dtype: that the config asks for.
-        gpu: there is one.
-        bfloat16: the processor has instructions for it.
+        dtype: as the config requests.
+        gpu: whether there is a GPU.
+        bfloat16: whether the processor has bfloat16 instructions.
     """
     if gpu or dtype == 'float32':
         return dtype, ''
     if dtype == 'bfloat16':
         return dtype, '' if bfloat16 else ' (slow: this processor only emulates it)'
     if bfloat16:
-        return 'bfloat16', ' instead of float16, which takes a GPU'
+        return 'bfloat16', ' instead of float16, which needs a GPU'
     return 'float32', (
-        ' instead of float16, which takes a GPU; this processor has no instructions for bfloat16'
+        ' instead of float16, which needs a GPU; this processor has no bfloat16 instructions'
     )
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 matrices in hardware, as far as Linux says.
+    """Whether Linux reports bfloat16 matrix instructions for this processor.
 
-    torch has no question for it that all supported releases answer; its
-    ``mkldnn_bf16_supported`` also says yes where AVX-512 emulates.
+    torch has no query that all supported releases share; its ``mkldnn_bf16_supported`` is also
+    true where AVX-512 emulates them.
     """
     try:
         text = Path('/proc/cpuinfo').read_text()

@@ -12,17 +12,16 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Says how fast and how far training is.
+    """Show how fast training is and how far it has come.
 
-    Puts ``train/images_per_s``, the images that all ranks together took in a second,
-    in the message hub, whence mmengine's ``LoggerHook`` prints it beside the losses.
-    On rank 0, where the error stream is a terminal, a line shows step, losses, images
-    per second and the time that is left; elsewhere nothing but the log is written.
+    Puts ``train/images_per_s``, the throughput over all ranks, in the message hub, from which
+    mmengine's ``LoggerHook`` prints it next to the losses. On rank 0, if the error stream is a
+    terminal, a live line shows step, losses, images per second and the remaining time.
 
     Needs mmengine's ``IterTimerHook``, one of its default hooks.
 
     Args:
-        window: number of latest steps that the rate is a mean of.
+        window: number of latest steps over which the rate is averaged.
     """
 
     # after IterTimerHook (NORMAL), before LoggerHook (BELOW_NORMAL)
@@ -36,7 +35,7 @@ class ProgressHook(Hook):
     def before_train(self, runner) -> None:
         if not (is_main_process() and sys.stderr.isatty()):
             return
-        # log lines pass above the live line instead of through it
+        # log lines are printed above the live line instead of into it
         self.live.enter_context(logging_redirect_tqdm([runner.logger]))
         self.bar = self.live.enter_context(
             tqdm(
@@ -55,7 +54,7 @@ class ProgressHook(Hook):
         rate = batch_size * get_world_size() / seconds
         hub.update_scalar('train/images_per_s', rate)
         if self.bar is not None:
-            # from the hub, where they are numbers already: no wait for the device
+            # from the hub, where they are numbers already: no device synchronisation
             losses = {
                 name: hub.get_scalar(f'train/{name}').current()
                 for name in outputs

@@ -16,14 +16,14 @@ from torch import distributed, nn
 
 
 def fit_to_cpu(cfg: Config) -> None:
-    """Let a Runner work on a machine without GPUs, in one process or in several.
+    """Make a Runner work without GPUs, in one process or in several.
 
-    - mmengine selects a CUDA device whatever the backend is. With the process group
-      made beforehand, from the launcher's environment, it does not;
+    - mmengine selects a CUDA device for any backend, unless the process group already exists:
+      it is created here, from the launcher's environment, and
       :class:`CPUDistributedDataParallel` wraps the model.
-    - mmcv's operators know neither bfloat16 nor, on CPUs, float16: detectors train in float32.
+    - mmcv's operators support neither bfloat16 nor, on CPUs, float16: detectors use float32.
 
-    Does nothing where there are GPUs.
+    Does nothing if there are GPUs.
 
     Args:
         cfg: of the Runner, changed in place.
@@ -36,9 +36,7 @@ def fit_to_cpu(cfg: Config) -> None:
     wrapper = cfg.get('optim_wrapper') or {}
     if cfg.get('default_scope') == 'mmdet' and 'PrecisionOptimWrapper' in wrapper.get('type', ''):
         if wrapper.get('dtype') != 'float32':
-            print_log(
-                "float32: on CPUs mmcv's operators, such as nms, take nothing else", 'current'
-            )
+            print_log("float32: the only precision of mmcv's operators (nms) on CPUs", 'current')
         wrapper.dtype = 'float32'
     if cfg.get('launcher', 'none') != 'none':
         os.environ.update(rendezvous(cfg.launcher, os.environ))
@@ -60,7 +58,7 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
     Args:
         module: the model.
         find_unused_parameters: of torch's DistributedDataParallel.
-        **kwargs: passed over; mmengine gives the ids of devices.
+        **kwargs: ignored; mmengine passes device ids.
     """
 
     def __init__(self, module: nn.Module, find_unused_parameters: bool = False, **kwargs) -> None:
@@ -72,7 +70,7 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
         )
 
 
-# of each launcher: RANK, WORLD_SIZE and LOCAL_RANK in its own words
+# each launcher's names for RANK, WORLD_SIZE and LOCAL_RANK
 _RANK_VARIABLES = {
     'pytorch': ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
@@ -86,7 +84,7 @@ _STARTERS = {'pytorch': 'tools/dist_train.sh', 'slurm': 'tools/slurm_train.sh', 
 
 
 def rendezvous(launcher: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Where the ranks of a launcher meet, in torch's variables.
+    """Return the environment variables with which torch's ranks find each other.
 
     Args:
         launcher: 'pytorch', 'slurm' or 'mpi' (Open MPI).
@@ -96,7 +94,7 @@ def rendezvous(launcher: str, environment: Mapping[str, str]) -> dict[str, str]:
         ``RANK``, ``WORLD_SIZE``, ``LOCAL_RANK``, ``MASTER_ADDR`` and ``MASTER_PORT``.
 
     Raises:
-        ValueError: a variable is missing, since the launcher did not start this process.
+        ValueError: a variable is missing: the launcher did not start this process.
     """
     names = _RANK_VARIABLES[launcher]
     missing = [name for name in names if name not in environment]
@@ -132,13 +130,12 @@ def run_ranks(function: Callable[..., dict], world: int, *args) -> list[dict]:
     A single rank runs in this process.
 
     Args:
-        function: at the top level of its module; returns tensors and numbers,
-            in dicts.
+        function: defined at the top level of its module; returns tensors and numbers in dicts.
         world: number of ranks.
-        *args: for every rank, picklable.
+        *args: passed to every rank; picklable.
 
     Returns:
-        what the ranks returned, in their order.
+        the ranks' results, in order.
     """
     if world == 1:
         return [function(0, *args)]
@@ -147,8 +144,8 @@ def run_ranks(function: Callable[..., dict], world: int, *args) -> list[dict]:
             _run,
             (function, world, folder, args),
             nprocs=world,
-            # forked from a process that has no threads, and so need no import of their own if
-            # multiprocessing.set_forkserver_preload() names what they use
+            # forked from a server process without threads, they start in no time if
+            # multiprocessing.set_forkserver_preload() names the modules that they use
             start_method='forkserver',
         )
         return [torch.load(Path(folder, f'{rank}.pt'), weights_only=True) for rank in range(world)]

@@ -1,4 +1,4 @@
-"""What a run starts from: its own newest checkpoint, or the weights of another run."""
+"""What a run starts from: its own latest checkpoint, or the weights of another run."""
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -13,8 +13,8 @@ from cmae_mm.checkpoints import load_state_dict, load_weights, require_fit
 class LoadWeightsHook(Hook):
     """Load the weights of another run before training, and log what was loaded.
 
-    In place of the host's ``load_from``, which executes what is in the file and logs
-    every missing name: nothing in the file is executed, and the log has one line.
+    Replaces the host's ``load_from``, which unpickles the file and logs every missing name:
+    here nothing in the file is executed, and the log gets one line.
 
     Args:
         checkpoint: path of the file.
@@ -31,7 +31,7 @@ class LoadWeightsHook(Hook):
 
 
 def load_weights_by_hook(cfg: Config) -> None:
-    """Let :class:`LoadWeightsHook` do what ``load_from`` asks for, unless it is to resume."""
+    """Replace ``load_from`` by :class:`LoadWeightsHook`, unless the run resumes."""
     if cfg.get('load_from') and not cfg.get('resume'):
         hook = dict(type='mmpretrain.LoadWeightsHook', checkpoint=cfg.load_from)
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
@@ -39,7 +39,7 @@ def load_weights_by_hook(cfg: Config) -> None:
 
 
 def require_start(runner: Runner) -> None:
-    """Check that what a run starts from fits its model, before anything is trained.
+    """Check that the checkpoint a run starts from fits its model.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`~cmae_mm.checkpoints.require_fit`.

@@ -30,7 +30,8 @@ class FrozenEncoder(BaseModel):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """
+        """Encode a batch of images.
+
         Args:
             images: uint8, shape (N, C, H, W), on any device.
 
@@ -54,7 +55,7 @@ def build_encoder(
 
     Args:
         cfg: any config with ``model.backbone``: CMAE, MAE, classification, ...
-        checkpoint: path of a checkpoint whose encoder stands under ``backbone.``;
+        checkpoint: path of a checkpoint with the encoder under ``backbone.``;
             None leaves the encoder untrained, as the model's training begins.
         pooling: 'avg', the mean of the patch tokens or of the feature map, or 'cls',
             the class token of a Vision Transformer.

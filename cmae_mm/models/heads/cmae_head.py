@@ -67,7 +67,8 @@ class CMAEPretrainHead(MAEPretrainHead):
         online: Tensor,
         target: Tensor,
     ) -> dict[str, Tensor]:
-        """
+        """Compute both losses of a batch.
+
         Args:
             pixels: output of the pixel decoder, (N, L, p * p * C).
             images: the online view, (N, C, H, W).

@@ -35,7 +35,8 @@ class InfoNCELoss(BaseModule):
         self.loss_weight = loss_weight
 
     def forward(self, online: Tensor, target: Tensor) -> Tensor:
-        """
+        """Contrast predictions with the targets of all ranks.
+
         Args:
             online: predictions, shape (N, D).
             target: projections of the same images in the same order, (N, D);

@@ -1,4 +1,4 @@
-"""From a batch of master images, or of worker-made views, to normalised views."""
+"""Turn a batch of master images, or of views made by workers, into normalised views."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ from cmae_mm.views import make_views
 
 @MODELS.register_module()
 class CMAEDataPreprocessor(BaseDataPreprocessor):
-    """Makes the views of a batch on the device and normalises them.
+    """Make the views of a batch on the device and normalise them.
 
     Args:
-        mean: of each channel, in [0, 255], in the images' own channel order.
-        std: of each channel.
-        views: the views to make. CMAE takes ``('online', 'target')`` and gets a
-            list; a single view (MAE) comes as a tensor.
+        mean: one number per channel, in [0, 255], in the images' channel order.
+        std: one number per channel.
+        views: the views to make: ``('online', 'target')`` for CMAE, which gets a list; a
+            single view (MAE) is passed as a tensor.
         non_blocking: copy to the device without waiting.
     """
 
@@ -34,27 +34,29 @@ class CMAEDataPreprocessor(BaseDataPreprocessor):
         super().__init__(non_blocking=non_blocking)
         if len(mean) != len(std):
             raise ValueError(
-                f'mean has {len(mean)} channels, std has {len(std)}: give both one number a channel'
+                f'mean has {len(mean)} channels, std has {len(std)}: give each one number per '
+                'channel'
             )
         self.views = tuple(views)
         self.register_buffer('mean', torch.tensor(mean).view(-1, 1, 1), False)
         self.register_buffer('std', torch.tensor(std).view(-1, 1, 1), False)
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """
+        """Make and normalise the views of a batch.
+
         Args:
             data: ``inputs`` as ``PackViews`` packs it and ``default_collate``
                 joins it: either the views, uint8 (N, C, h, w) by name, or what
                 :func:`~cmae_mm.views.make_views` makes them from. A tensor is a batch of
                 whole images, as evaluation shows them.
-            training: not used; views hold their own randomness.
+            training: not used; the randomness of views comes with their parameters.
 
         Returns:
             ``inputs``: list of float32 (N, C, h, w), a tensor if there is one view, and
             ``data_samples``: None.
 
         Raises:
-            ValueError: the images have another number of channels.
+            ValueError: the images' number of channels differs from that of mean and std.
         """
         inputs = data['inputs']
         if isinstance(inputs, Tensor):
@@ -67,7 +69,7 @@ class CMAEDataPreprocessor(BaseDataPreprocessor):
         return {'inputs': views if len(views) > 1 else views[0], 'data_samples': None}
 
     def _masters_to_device(self, inputs: dict) -> dict:
-        """Images to the device; the views' small parameters stay on the CPU."""
+        """Copy images to the device; the views' small parameters stay on the CPU."""
         moved = {}
         for name, value in inputs.items():
             if name == 'master':
