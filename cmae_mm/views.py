@@ -1,11 +1,11 @@
-"""From a master image to a view: crop, colour, blur; batched, on any device.
+"""Batched views of master images, on any device: crop, colour, blur.
 
-Nothing here draws random numbers: the parameters come with each sample, so that
-a view is the same wherever it is made. They stay on the CPU, where choosing the
-images that an operation is for does not wait for the device.
+Nothing here draws random numbers: parameters come with each sample, so that a view is the same
+wherever it is made. They stay on the CPU, where selecting the images for an operation does not
+synchronise with the device.
 
-Images are float32, (N, C, h, w), in [0, 255]. The operations are torchvision's
-of the same names for float images, with one factor an image.
+Images are float32, (N, C, h, w), in [0, 255]. The operations are those of torchvision for float
+images, with one factor per image.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,13 +20,13 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def make_views(inputs: dict[str, Any], names: Sequence[str]) -> dict[str, Tensor]:
-    """The named views of each image of a batch.
+    """Make the named views of each image of a batch.
 
     Args:
-        inputs: ``master``, uint8 (N, C, H, W), on any device; and for each name
-            ``box``, int64 (N, 4): top, left, height and width of the crop, the
-            latter two the same for all images; perhaps ``color``, arguments of
-            :func:`augment_color`; perhaps a ``master`` of its own.
+        inputs: ``master``, uint8 (N, C, H, W), on any device; and for each name ``box``, int64
+            (N, 4): top, left, height and width of the crop (the last two equal for all
+            images); optionally ``color``, arguments of :func:`augment_color`, and a
+            ``master`` of its own.
         names: of the views to make.
 
     Returns:
@@ -48,7 +48,7 @@ def crop(images: Tensor, box: Tensor) -> Tensor:
     cols = box[:, 1:2] + torch.arange(width)  # (N, w)
     rows, cols = rows.to(images.device), cols.to(images.device)
     batch = torch.arange(len(images), device=images.device)
-    # (N, h, w, C): indices apart from each other move the sliced axis last
+    # (N, h, w, C): advanced indices that are not adjacent move the sliced axis last
     view = images[batch[:, None, None], :, rows[:, :, None], cols[:, None, :]]
     return view.permute(0, 3, 1, 2).contiguous()
 
@@ -61,7 +61,7 @@ def augment_color(
     blur: Tensor,
     gray_weights: Tensor | None = None,
 ) -> Tensor:
-    """Colour jitter, then greyscale, then Gaussian blur, in place.
+    """Apply colour jitter, then greyscale, then Gaussian blur, in place.
 
     Args:
         images: shape (N, C, h, w); C = 3 unless only brightness, contrast and
@@ -125,7 +125,7 @@ _saturation = _blend_with_gray
 
 
 def _hue(images: Tensor, turns: Tensor) -> Tensor:
-    """Turn the hue of HSV, leaving saturation and value."""
+    """Rotate the hue of HSV, keeping saturation and value."""
     value, arg = images.max(dim=1, keepdim=True)
     chroma = value - images.amin(dim=1, keepdim=True)
     # hue in sixths of a turn: 0 at red, 2 at green, 4 at blue
@@ -139,12 +139,12 @@ def _hue(images: Tensor, turns: Tensor) -> Tensor:
 
 
 def _gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Separable Gaussian out to 3 sigma; edges are repeated."""
+    """Blur with a separable Gaussian cut off at 3 sigma; edges are replicated."""
     sigma = sigma.view(-1, 1)
     radius = int(3 * sigma.max().item() + 0.5)
     offsets = torch.arange(-radius, radius + 1, device=images.device)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)  # (N, taps)
-    # each image's own width: its view must not depend on its batch
+    # each image has its own width: a view must not depend on the rest of its batch
     kernel = kernel * (offsets.abs() <= (3 * sigma + 0.5).floor())
     kernel = kernel / kernel.sum(dim=1, keepdim=True)
     kernel = kernel.repeat_interleave(images.shape[1], dim=0)  # (N * C, taps)

@@ -5,23 +5,23 @@
     python tools/convert_checkpoint.py mae_pretrain_vit_base.pth OUT.pth
     python tools/convert_checkpoint.py RELEASED.pth OUT.pth --from published
 
-CHECKPOINT may be of this package, mmpretrain, mmsegmentation's MAE, timm, MAE or
-ViTDet: its names say which. OUT is a .pth, which all of them read, or a .safetensors,
-which mmengine does not. --to:
+CHECKPOINT may be of this package, mmpretrain, mmsegmentation's MAE, timm, MAE or ViTDet;
+which one is recognised by its names. OUT is a .pth, which all of them read, or a
+.safetensors, which mmengine does not. --to:
 
     cmae        this package: a start of pre-training (--cfg-options load_from=OUT), or of a
                 benchmark, init_cfg=dict(type='Pretrained', checkpoint=OUT, prefix='backbone.');
-                where the checkpoint has other names that is what is written by default
+                the default for checkpoints with other names
     mmpretrain  VisionTransformer, without a prefix
     mmseg       mmsegmentation's MAE, init_cfg=dict(type='Pretrained', checkpoint=OUT)
     vitdet      ViT of detectron2 and of mmdetection's projects/ViTDet
     timm        vit_*_patch16
     mae         facebookresearch/mae
 
-The released CMAE code's names are this package's, so --from published must say where they
-come from; all modules are carried then, unless --to asks for the encoder in other names.
-The released networks take BGR normalised with the RGB statistics: by default that is folded
-into the patch embedding, exactly, so that the result takes RGB like everywhere else.
+The released CMAE code has the same names as this package, so --from published must be given;
+all modules are then converted, unless --to asks for the encoder in other names. The released
+networks take BGR normalised with the RGB statistics: by default that is folded into the patch
+embedding exactly, so that the result takes RGB like every other encoder.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument(
         '--keep-channels',
         action='store_true',
-        help='with --from published: do not fold the channel swap, the encoder goes on taking BGR',
+        help='with --from published: do not fold the channel swap; the encoder keeps taking BGR',
     )
     args = parser.parse_args()
     with one_line_errors():

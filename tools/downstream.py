@@ -9,8 +9,8 @@ import argparse
 import os
 from pathlib import Path
 
-# Threads that wait are to sleep: spinning, they take the cores from whatever else runs,
-# and each step lasts three times as long. Read when torch is loaded.
+# Let waiting threads sleep: spinning, they take the cores from everything else, and a step
+# takes three times as long. Read when torch is loaded.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 from mmengine.config import Config

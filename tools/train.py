@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
         '--resume',
         nargs='?',
         const='auto',
-        help='go on from this checkpoint, or from the newest in the work folder',
+        help='continue from this checkpoint, or from the newest in the work folder',
     )
     parser.add_argument(
         '--amp',
@@ -54,6 +54,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
+    """Apply the command line to a config."""
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir', f'./work_dirs/{Path(args.config).stem}')
     if args.resume:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Draw images, what is hidden of them, and what a model makes of it, as a PNG.
+"""Draw images, their masked versions and a model's reconstructions as a PNG.
 
 python tools/visualize_reconstruction.py CONFIG CHECKPOINT IMAGES... [--out x.png]
 """

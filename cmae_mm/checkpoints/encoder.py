@@ -41,7 +41,7 @@ class LoadReport(NamedTuple):
         if self.resized:
             there, here = ('x'.join(map(str, grid)) for grid in self.resized)
             parts.append(f'pos_embed resized {there} -> {here}')
-        for label, counts in (('left new', self.new), ('not used', self.unused)):
+        for label, counts in (('newly initialised', self.new), ('not used', self.unused)):
             if counts:
                 listed = ', '.join(f'{kind} ({count})' for kind, count in counts.items())
                 parts.append(f'{label}: {listed}')

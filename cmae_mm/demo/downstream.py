@@ -1,4 +1,4 @@
-"""One checkpoint through classification, segmentation and detection, beside a random start."""
+"""One checkpoint through every downstream task, compared with random weights."""
 
 import contextlib
 import copy
@@ -40,7 +40,7 @@ class Task(NamedTuple):
 
 
 class Result(NamedTuple):
-    """Of one training: metrics in per cent by title, what was loaded, predictions."""
+    """Result of one training: metrics in per cent by title, what was loaded, predictions."""
 
     metrics: dict[str, float]
     loaded: str
@@ -49,10 +49,10 @@ class Result(NamedTuple):
 
 
 def run_transfer(tasks: list[Task], checkpoint: str, work_dir: str) -> dict[str, dict]:
-    """Train each task from random weights and from a checkpoint, in the same way.
+    """Train each task from random weights and from a checkpoint, with the same schedule.
 
-    Leaves in ``work_dir`` a folder a training with mmengine's logs and checkpoint,
-    ``results.json``, a picture of predictions a task and ``report.html``.
+    Leaves in ``work_dir`` one folder per training with mmengine's logs and checkpoint,
+    ``results.json``, one picture of predictions per task, and ``report.html``.
 
     Args:
         tasks: to train.
@@ -72,7 +72,7 @@ def run_transfer(tasks: list[Task], checkpoint: str, work_dir: str) -> dict[str,
     results: dict[str, dict[str, Result]] = {}
     for task in tasks:
         trained = {}
-        # the checkpoint first: if it does not fit, that is known at once
+        # the checkpoint first, so that a misfit shows at once
         for start, init in ((PRETRAINED, checkpoint), (RANDOM, None)):
             folder = out / task.name / start.split()[-1]
             result = timed(f'{task.name} {start}', _train, task, init, folder)
@@ -105,13 +105,13 @@ def _train(task: Task, checkpoint: str | None, folder: Path) -> Result:
         contextlib.redirect_stdout(console),
         warnings.catch_warnings(),
     ):
-        warnings.simplefilter('ignore')  # of the hosts, on what can't be changed here
+        warnings.simplefilter('ignore')  # the hosts', about things that can't be changed here
         runner = Runner.from_cfg(cfg)
         runner.train()
         examples = predict_examples(runner, _PICTURES)
     scalars = runner.message_hub.log_scalars
     metrics = {
-        # mmdetection's are shares, the others per cent
+        # mmdetection's are fractions, the others per cent
         title: scalars[f'val/{name}'].current() * (100 if name.startswith('coco/') else 1)
         for name, title in task.metrics.items()
     }
@@ -140,8 +140,8 @@ def _report(
     report.write_page(
         out / 'report.html',
         'One checkpoint, every downstream task',
-        f'{checkpoint}, fine-tuned for each task, beside the same training from random weights; '
-        f'one seed, {platform.machine()}, {cores} cores, {threads} threads, torch '
+        f'{checkpoint}, fine-tuned for each task, compared with the same training from random '
+        f'weights; one seed, {platform.machine()}, {cores} cores, {threads} threads, torch '
         f'{torch.__version__}.',
         sections,
     )

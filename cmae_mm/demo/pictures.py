@@ -2,14 +2,14 @@
 
 Nothing is downloaded: the photographs come in the wheels of scikit-image and
 scikit-learn. A class is what a picture shows: brick, fur, leaves, print. The pictures
-are small squares; those of ``train`` and those of ``test`` are cut from disjoint
-regions of the photographs, so that no pixel of a test picture is in a training picture.
-They are of the same walls and lawns, though: what is measured on them is how well
-structure is recognised, not how well it carries over to other photographs.
+are small squares; those of ``train`` and ``test`` are cut from disjoint regions of the
+photographs, so that no pixel of a test picture is in a training picture. Both show the same
+walls and lawns, though: they measure how well structure is recognised, not how well that
+generalises to other photographs.
 
-Some of the photographs are grey, and each has an exposure of its own, so colour or
-brightness alone would tell from which one a picture comes. Therefore all pictures are
-grey, and each has a brightness and contrast of its own, drawn at random.
+Some of the photographs are grey, and their exposures differ, so that colour or brightness
+alone would identify the photograph. Therefore all pictures are grey, with a random brightness
+and contrast.
 
 Sources and licences, as the packages state them:
 
@@ -41,7 +41,7 @@ _SEED = 0
 
 
 class Surface(NamedTuple):
-    """Where one class is to be seen.
+    """Where a class appears.
 
     ``train`` and ``test`` are disjoint regions of the photograph, in pixels: left,
     top, right, bottom (the last two excluded).
@@ -90,10 +90,10 @@ SURFACES: dict[str, Surface] = {
 
 @DATASETS.register_module()
 class BuiltinImages(PretrainDataset):
-    """The built-in images to pre-train on, written at their first use.
+    """The built-in images to pre-train on, written when first used.
 
     Args:
-        data_root: folder that holds them, or will.
+        data_root: folder of the images, created if missing.
         **kwargs: of :class:`~cmae_mm.datasets.PretrainDataset`.
     """
 
@@ -103,9 +103,9 @@ class BuiltinImages(PretrainDataset):
 
 
 def ensure_builtin_images(root: str | Path) -> None:
-    """Write the built-in images unless the folder is there already.
+    """Write the built-in images unless the folder exists.
 
-    It appears at once and whole, see :func:`write_once`.
+    It appears atomically, see :func:`write_once`.
 
     Raises:
         FileNotFoundError: a package, or a photograph in it, is missing.
@@ -114,14 +114,14 @@ def ensure_builtin_images(root: str | Path) -> None:
 
 
 def write_once(root: str | Path, write: Callable[[Path], None]) -> None:
-    """Have a folder written unless it is there already.
+    """Write a folder unless it exists.
 
-    It appears at once and whole, so that several processes may call this at the
-    same time and an interrupted call leaves nothing behind that looks complete.
+    It appears atomically, so that several processes may call this at the same time, and an
+    interrupted call leaves nothing behind that looks complete.
 
     Args:
         root: the folder.
-        write: is called with the folder to write to.
+        write: called with the folder to write to.
     """
     root = Path(root)
     if root.is_dir():
@@ -140,11 +140,11 @@ def write_once(root: str | Path, write: Callable[[Path], None]) -> None:
 def write_builtin_images(root: str | Path) -> None:
     """Write the pictures as ``root/{train,test}/<class>/*.jpg``.
 
-    ``SIDE`` x ``SIDE`` grey JPEGs, ``PICTURES_PER_CLASS`` of them a class; the same
-    ones whenever it is called. Files of the same name are overwritten.
+    ``SIDE`` x ``SIDE`` grey JPEGs, ``PICTURES_PER_CLASS`` per class; every call writes the same
+    ones. Files of the same name are overwritten.
 
     Args:
-        root: folder to write to; made if it is missing.
+        root: folder to write to; created if missing.
 
     Raises:
         FileNotFoundError: a package, or a photograph in it, is missing.
@@ -153,7 +153,7 @@ def write_builtin_images(root: str | Path) -> None:
         for split, count in PICTURES_PER_CLASS.items():
             folder = Path(root) / split / name
             folder.mkdir(parents=True, exist_ok=True)
-            # A generator a folder: adding a class leaves the other pictures as they are.
+            # One generator per folder: adding a class leaves the other pictures unchanged.
             rng = np.random.default_rng((_SEED, number, split == 'test'))
             region = open_region(surface, split)
             for index in range(count):
@@ -162,7 +162,7 @@ def write_builtin_images(root: str | Path) -> None:
 
 
 def photograph_path(surface: Surface) -> Path:
-    """Path of the photograph in its installed package.
+    """Return the path of the photograph in its installed package.
 
     Raises:
         FileNotFoundError: the package or its photograph is missing.
@@ -183,7 +183,7 @@ def photograph_path(surface: Surface) -> Path:
 
 
 def open_region(surface: Surface, split: str) -> Image.Image:
-    """The surface's region of a split, ``train`` or ``test``, in grey levels.
+    """Return the surface's region of a split, ``train`` or ``test``, in grey levels.
 
     Raises:
         FileNotFoundError: the package or its photograph is missing.
@@ -193,9 +193,9 @@ def open_region(surface: Surface, split: str) -> Image.Image:
 
 
 def cut_texture(region: Image.Image, side: int, rng: np.random.Generator) -> np.ndarray:
-    """A random square of the region: any place, zoom, turn, flip and exposure.
+    """Cut a random square of the region: any position, zoom, rotation, flip and exposure.
 
-    The zoom is one that the built-in pictures have, whatever the side.
+    The range of zooms is that of the built-in pictures, whatever the side.
 
     Returns:
         grey levels, [side, side], uint8.
@@ -204,7 +204,7 @@ def cut_texture(region: Image.Image, side: int, rng: np.random.Generator) -> np.
         ValueError: the region is too small even for the highest zoom.
     """
     smallest, largest = (round(cut * side / SIDE) for cut in _CUT_SIDES)
-    # A small region has room for large squares at high zoom only.
+    # In a small region only small squares fit.
     cut = int(rng.integers(smallest, min(largest, *region.size) + 1))
     left = int(rng.integers(region.width - cut + 1))
     top = int(rng.integers(region.height - cut + 1))
@@ -221,8 +221,8 @@ def _cut(region: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _expose(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Brightness and contrast drawn at random, whatever they were; uint8."""
-    # 8 grey levels more: a flat piece of sky is not to become noise.
+    """Replace brightness and contrast by random ones; uint8."""
+    # plus 8 grey levels, so that a flat piece of sky does not become noise
     contrast = rng.uniform(25, 55) / (pixels.std() + 8)
     pixels = (pixels - pixels.mean()) * contrast + rng.uniform(90, 165)
     return pixels.clip(0, 255).round().astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Pictures of what classifiers, segmentors and detectors say, beside the truth."""
+"""Pictures of predictions by classifiers, segmentors and detectors, next to the truth."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ _MIN_SCORE = 0.3  # of the objects that are drawn
 
 
 class Answer(NamedTuple):
-    """What is said of one image.
+    """True or predicted labels of one image.
 
     Attributes:
         labels: class of the image, shape (), of each pixel, (H, W), or each object, (n,).
@@ -40,7 +40,7 @@ class Example(NamedTuple):
 
 @torch.no_grad()
 def predict_examples(runner: Runner, number: int) -> list[Example]:
-    """Let the runner's model answer images spread evenly over its validation set.
+    """Predict images spread evenly over the runner's validation set.
 
     Args:
         runner: of mmpretrain, mmsegmentation or mmdetection, that has validated.
@@ -63,7 +63,7 @@ def predict_examples(runner: Runner, number: int) -> list[Example]:
 def draw_examples(
     columns: dict[str, Sequence[Example]], classes: Sequence[str], path: str | Path
 ) -> None:
-    """Write a PNG: a row an image; columns are image, truth, and a prediction a model.
+    """Write a PNG with one row per image: image, truth, and one prediction per model.
 
     Args:
         columns: the same images by model, as :func:`predict_examples` returns them.
@@ -84,14 +84,14 @@ def draw_examples(
                 _draw(axis, answer, truth, classes)
     for axis, name in zip(axes[0], names):
         axis.set_title(name)
-    if rows[0][0].truth.labels.ndim == 2:  # of pixels, where there is no room for names
+    if rows[0][0].truth.labels.ndim == 2:  # per pixel: there is no room for names in the picture
         patches = [Patch(color=_color(label), label=name) for label, name in enumerate(classes)]
         figure.legend(handles=patches, loc='outside lower center', ncols=5)
     figure.savefig(path, dpi=110)
 
 
 def _answers(sample) -> tuple[Answer, Answer]:
-    """True and predicted answer of a data sample of any of the three hosts."""
+    """Return the true and the predicted answer of a data sample of any of the three hosts."""
     if 'pred_label' in sample:
         return Answer(sample.gt_label[0].numpy()), Answer(sample.pred_label[0].numpy())
     if 'pred_sem_seg' in sample:
@@ -126,7 +126,7 @@ def _color(labels: np.ndarray | int) -> np.ndarray:
 
 def _show(axis: Axes, pixels: np.ndarray, **kwargs) -> None:
     height, width = pixels.shape[:2]
-    axis.imshow(pixels, extent=(0, width, height, 0), **kwargs)  # where boxes have their edges
+    axis.imshow(pixels, extent=(0, width, height, 0), **kwargs)  # in the coordinates of the boxes
 
 
 def _draw_objects(axis: Axes, answer: Answer, classes: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The main job in small: images, pre-training, evaluation before and after, report."""
+"""The quickstart: images, pre-training, evaluation before and after, report."""
 
 import json
 import os
@@ -29,7 +29,7 @@ from .stopwatch import Stopwatch
 
 
 def run_quickstart(cfg: Config) -> dict[str, dict]:
-    """Pre-train on the built-in images and write what was measured.
+    """Pre-train on the built-in images and report the results.
 
     Leaves in ``cfg.work_dir``: mmengine's logs and checkpoint, ``losses.png``,
     ``reconstructions.png``, ``results.json`` and ``report.html``.
@@ -48,7 +48,7 @@ def run_quickstart(cfg: Config) -> dict[str, dict]:
     require_writable(cfg.work_dir)
     out, timed = Path(cfg.work_dir), Stopwatch(stages=5)
     init_default_scope(cfg.default_scope)
-    # Building a model tells of every tensor's initialisation: not before the Runner.
+    # Building a model logs every tensor's initialisation: keep that quiet before the Runner.
     MMLogger.get_instance('quickstart', log_level='WARNING')
     images = cfg.train_dataloader.dataset.data_root
     timed('Cut pictures from built-in photographs', ensure_builtin_images, images)
@@ -89,7 +89,7 @@ def _report(cfg: Config, results: dict, checkpoint: str, log: Path) -> None:
 
 
 def _draw_reconstructions(cfg: Config, checkpoint: str, path: Path) -> str:
-    """Draw a test picture of each class; returns a caption."""
+    """Draw a test picture of each class and return a caption."""
     channels, *size = input_shape(cfg)
     folders = sorted(Path(cfg.feature_eval.test).iterdir())
     images = [load_image(min(folder.iterdir()), size, channels) for folder in folders]
@@ -99,7 +99,7 @@ def _draw_reconstructions(cfg: Config, checkpoint: str, path: Path) -> str:
         'Test pictures. Rows: original; what the encoder sees '
         f'({cfg.model.backbone.mask_ratio:.0%} of the patches are hidden); hidden patches '
         'as reconstructed, with the mean and contrast of the true patch, which the model '
-        f'is not asked to know. Columns: {", ".join(folder.name for folder in folders)}.'
+        f'does not predict. Columns: {", ".join(folder.name for folder in folders)}.'
     )
 
 

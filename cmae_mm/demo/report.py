@@ -1,4 +1,4 @@
-"""One page that shows what a run measured, and its figures."""
+"""A page with the results of a run and its figures."""
 
 import base64
 import html
@@ -31,8 +31,8 @@ def draw_losses(log: str | Path, path: str | Path) -> None:
     """Draw the losses of a training log as a PNG.
 
     Args:
-        log: ``scalars.json`` of mmengine's local visualisation backend: a line of
-            JSON a logged step.
+        log: ``scalars.json`` of mmengine's local visualisation backend: one line of JSON per
+            logged step.
         path: of the PNG.
     """
     entries = [json.loads(line) for line in Path(log).read_text().splitlines()]
@@ -47,7 +47,7 @@ def draw_losses(log: str | Path, path: str | Path) -> None:
 
 
 def summarize(before: dict[str, float], after: dict[str, float]) -> str:
-    """Say in a sentence how two results of ``evaluate_features`` differ."""
+    """Summarise in a sentence how two results of ``evaluate_features`` differ."""
     return ' '.join(
         f'{name} on frozen features: {before[key]:.1f} % untrained, {after[key]:.1f} % '
         f'after pre-training ({after[key] - before[key]:+.1f} points).'
@@ -56,7 +56,7 @@ def summarize(before: dict[str, float], after: dict[str, float]) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """HTML of a table; the first row is its head."""
+    """Return the HTML of a table; the first row is its header."""
     head, *body = [[html.escape(str(cell)) for cell in row] for row in rows]
     lines = [''.join(f'<th>{cell}</th>' for cell in head)]
     lines += [''.join(f'<td>{cell}</td>' for cell in row) for row in body]
@@ -64,7 +64,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def picture(png: str | Path, caption: str) -> str:
-    """HTML of a picture that the page itself holds."""
+    """Return the HTML of a picture embedded in the page."""
     data = base64.b64encode(Path(png).read_bytes()).decode()
     caption = html.escape(caption)
     return (

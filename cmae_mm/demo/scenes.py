@@ -1,12 +1,12 @@
 """Scenes composed of the built-in photographs, with dense labels, to segment.
 
-A scene is a grey picture: a background of one texture, and on it a few objects of other
-textures. What a class is, its photographs and their licences: see :mod:`.pictures`. As
-there, the scenes of ``train`` and those of ``val`` are composed from disjoint regions of
-the photographs, textures have the zoom of the built-in pictures, and each has an exposure
-of its own, so that neither brightness nor outline tells the class: its structure does.
+A scene is a grey picture: a background of one texture with a few objects of other textures.
+:mod:`.pictures` describes the classes, their photographs and licences. As there, the scenes of
+``train`` and ``val`` are composed from disjoint regions of the photographs, textures have the
+zoom of the built-in pictures, and each has a random exposure, so that only structure, and
+neither brightness nor outline, identifies the class.
 
-The folder holds what readers of the usual formats expect::
+The folder has the usual formats::
 
     images/{train,val}/NNN.jpg    SIDE x SIDE grey pixels
     labels/{train,val}/NNN.png    the same size, index into SCENE_CLASSES, uint8
@@ -24,8 +24,8 @@ from .pictures import SURFACES, cut_texture, open_region, write_once
 SIDE = 128
 SCENES = {'train': 240, 'val': 80}
 SCENE_CLASSES = tuple(sorted(SURFACES))
-# Of these even a small piece is mostly told from the others; a piece of a brick or of the
-# sky between stars is not.
+# Even a small piece of these can mostly be recognised; a piece of a brick or of the sky between
+# stars cannot.
 THINGS = ('gravel', 'leaves', 'petals', 'print', 'temple')
 STUFF = tuple(name for name in SCENE_CLASSES if name not in THINGS)
 
@@ -33,16 +33,16 @@ _REGIONS = {'train': 'train', 'val': 'test'}
 _OBJECTS = (2, 5)
 # Of the circle that an object's outline lies in, in pixels.
 _DIAMETERS = (28, 64)
-# After so many places all objects of a scene start anew: the first may leave no room.
+# After so many attempts a scene is started over: the first objects may leave no room.
 _TRIES = 50
 # Not 0 as in the built-in images: their generators are seeded with three numbers, too.
 _SEED = 1
 
 
 def ensure_builtin_scenes(root: str | Path) -> None:
-    """Write the scenes unless the folder is there already.
+    """Write the scenes unless the folder exists.
 
-    It appears at once and whole, see :func:`~.pictures.write_once`.
+    It appears atomically, see :func:`~.pictures.write_once`.
 
     Raises:
         FileNotFoundError: a package, or a photograph in it, is missing.
@@ -51,7 +51,7 @@ def ensure_builtin_scenes(root: str | Path) -> None:
 
 
 def write_builtin_scenes(root: str | Path, scenes: dict[str, int]) -> None:
-    """Write scenes and their labels; the same ones whenever it is called.
+    """Write scenes and their labels; every call writes the same ones.
 
     Files of the same name are overwritten. In the JSON files, ``file_name`` is relative
     to ``images/<split>``, and both ``bbox`` and ``area`` are those of the pixels that

@@ -18,9 +18,9 @@ class FrozenEncoder(BaseModel):
     """Map uint8 RGB images to one feature vector each.
 
     Args:
-        backbone: any mmpretrain backbone; its last output is taken, and averaged
-            over places if it is a map.
-        data_preprocessor: of the model that the backbone was trained in: normalises.
+        backbone: any mmpretrain backbone; its last output is used, averaged over positions if
+            it is a feature map.
+        data_preprocessor: of the model that the backbone was trained in; it normalises.
     """
 
     def __init__(self, backbone: BaseModule, data_preprocessor: BaseDataPreprocessor) -> None:
@@ -56,13 +56,13 @@ def build_encoder(
     Args:
         cfg: any config with ``model.backbone``: CMAE, MAE, classification, ...
         checkpoint: path of a checkpoint with the encoder under ``backbone.``;
-            None leaves the encoder untrained, as the model's training begins.
+            None leaves the encoder untrained, as at the start of training.
         pooling: 'avg', the mean of the patch tokens or of the feature map, or 'cls',
             the class token of a Vision Transformer.
 
     Raises:
         FileNotFoundError: no such checkpoint.
-        ValueError: checkpoint of another size or program, unknown pooling.
+        ValueError: the checkpoint is of another size or program, or the pooling unknown.
     """
     backbone = MODELS.build(_pooled(plain_encoder(cfg.model.backbone), pooling))
     model = build_model(cfg)
@@ -78,12 +78,12 @@ def build_encoder(
 
 
 def input_shape(cfg: Config, size: int | None = None) -> tuple[int, int, int]:
-    """(channels, height, width) of the images that a config's backbone takes.
+    """Return (channels, height, width) of the images that a config's backbone takes.
 
     Args:
         cfg: config with ``model.backbone``.
-        size: side of the images in pixels; None takes ``img_size`` of the backbone, or
-            224 for one that has no size of its own.
+        size: side of the images in pixels; None means the backbone's ``img_size``, or 224 if
+            it has none.
     """
     backbone = cfg.model.backbone
     height, width = to_2tuple(size or backbone.get('img_size', 224))
@@ -91,7 +91,7 @@ def input_shape(cfg: Config, size: int | None = None) -> tuple[int, int, int]:
 
 
 def _pooled(backbone: dict, pooling: str) -> dict:
-    """Set ``out_type`` where a backbone has a choice of outputs."""
+    """Set ``out_type`` if a backbone has a choice of outputs."""
     out_type = {'avg': 'featmap', 'cls': 'cls_token'}.get(pooling)
     if out_type is None:
         raise ValueError(f"pooling={pooling!r}: choose 'avg' or 'cls'")

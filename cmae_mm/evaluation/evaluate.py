@@ -18,19 +18,19 @@ def evaluate_features(
     batch_size: int = 64,
     num_workers: int = 2,
 ) -> dict[str, float]:
-    """Accuracy on ``test`` of what frozen features of ``train`` teach.
+    """Measure how well probes trained on features of ``train`` classify ``test``.
 
     Args:
         encoder: to evaluate, on its device.
-        train: folder of class folders with the images to learn from.
-        test: folder of the same class folders with the images to recognise.
-        shape: (channels, height, width) of the images that the encoder takes.
-        batch_size: images a call of the encoder.
+        train: folder of class folders with the images to train probes on.
+        test: folder of the same class folders with the images to classify.
+        shape: (channels, height, width) of the encoder's input.
+        batch_size: images per call of the encoder.
         num_workers: processes that read images.
 
     Returns:
-        ``knn`` and ``linear``, per cent of the test images that are right, and the
-        numbers of ``classes``, ``train_images`` and ``test_images``.
+        ``knn`` and ``linear``, top-1 accuracy in per cent, and the numbers of ``classes``,
+        ``train_images`` and ``test_images``.
 
     Raises:
         FileNotFoundError, ValueError: see :class:`~.images.ClassFolder`.

@@ -1,4 +1,4 @@
-"""Features of a data set, by an encoder that is not trained further."""
+"""Features of a data set from a frozen encoder."""
 
 import torch
 from torch import Tensor
@@ -21,16 +21,16 @@ def extract_features(
     Args:
         encoder: to call.
         images: to read.
-        batch_size: images a call.
+        batch_size: images per call.
         num_workers: processes that read images.
         label: of the progress line.
 
     Returns:
-        features, float32 (N, D), and labels, int64 (N,), on the CPU; N leaves out
-        images that can't be read.
+        features, float32 (N, D), and labels, int64 (N,), on the CPU; unreadable images are
+        left out.
 
     Raises:
-        ValueError: not one image can be read.
+        ValueError: none of the images can be read.
     """
     loader = DataLoader(images, batch_size, num_workers=num_workers, collate_fn=collate)
     features, labels = [], []

@@ -1,4 +1,4 @@
-"""Images for evaluation: whole, uncropped but for their aspect, without randomness."""
+"""Images for evaluation: cropped to the aspect ratio only, without randomness."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,13 +17,13 @@ _COLOR_TYPES = {1: 'grayscale', 3: 'color'}
 
 
 def image_pipeline(size: tuple[int, int], channels: int) -> list[Callable]:
-    """Transforms from an ``img_path`` to an ``image``, uint8 (channels, *size)."""
+    """Return the transforms from an ``img_path`` to an ``image``, uint8 (channels, *size)."""
     color_type = _COLOR_TYPES.get(channels, 'unchanged')
     return [LoadImage(color_type), partial(_fit, size=size)]
 
 
 def load_image(path: str | Path, size: tuple[int, int], channels: int) -> Tensor:
-    """Read one image as it is shown to a frozen encoder.
+    """Read one image in the form that a frozen encoder takes.
 
     Args:
         path: of the image file.
@@ -38,21 +38,21 @@ def load_image(path: str | Path, size: tuple[int, int], channels: int) -> Tensor
     """
     results = Compose(image_pipeline(size, channels))({'img_path': str(path)})
     if results is None:
-        raise ValueError(f'{str(path)!r} is not an image that can be read')
+        raise ValueError(f'{str(path)!r} cannot be read as an image')
     return results['image']
 
 
 class ClassFolder(CustomDataset):
-    """Images in class folders, ``root/<class>/*``, as they are shown to an encoder.
+    """Images in class folders, ``root/<class>/*``, in the form that a frozen encoder takes.
 
-    An item is ``{'image': uint8 (C, H, W), 'gt_label': int, ...}``, or None where a
-    file can't be read (``LoadImage`` warns of it).
+    An item is ``{'image': uint8 (C, H, W), 'gt_label': int, ...}``, or None if the file can't
+    be read (``LoadImage`` logs a warning).
 
     Args:
-        root: folder with one sub-folder a class.
+        root: folder with one sub-folder per class.
         size: (height, width) of the images, in pixels.
         channels: of the images.
-        classes: names of the sub-folders; None takes what is found.
+        classes: names of the sub-folders; None means those found.
 
     Raises:
         FileNotFoundError: no such folder, or no class folder in it.
@@ -79,7 +79,7 @@ class ClassFolder(CustomDataset):
 
 
 def collate(samples: list[dict | None]) -> dict[str, Tensor]:
-    """Batch of a ClassFolder's items, without those that could not be read.
+    """Collate the items of a ClassFolder, skipping unreadable ones.
 
     Returns:
         ``image``, uint8 (N, C, H, W), and ``gt_label``, int64 (N,); N may be 0.
@@ -92,7 +92,7 @@ def collate(samples: list[dict | None]) -> dict[str, Tensor]:
 
 
 def _fit(results: dict, size: tuple[int, int]) -> dict:
-    """Cut the largest central part of the aspect wanted and resize it, antialiased."""
+    """Crop the largest central part of the target's aspect ratio and resize it, antialiased."""
     image = torch.from_numpy(results['img']).permute(2, 0, 1)  # (C, h, w)
     height, width = image.shape[1:]
     scale = min(height / size[0], width / size[1])
@@ -106,18 +106,17 @@ def _fit(results: dict, size: tuple[int, int]) -> dict:
 def _check_folders(root: Path, classes: Sequence[str] | None) -> None:
     if not root.is_dir():
         raise FileNotFoundError(
-            f'no folder {str(root)!r}: give a folder with one sub-folder of images a class'
+            f'no folder {str(root)!r}: give a folder with one sub-folder of images per class'
         )
     found = sorted(path.name for path in root.iterdir() if path.is_dir())
     if not found:
         raise FileNotFoundError(
-            f'no class folders in {str(root)!r}: expected one sub-folder of images a '
+            f'no class folders in {str(root)!r}: expected one sub-folder of images per '
             'class, root/<class>/*.jpg'
         )
     if len(found) < 2:
         raise ValueError(
-            f'only one class, {found[0]!r}, in {str(root)!r}: telling classes apart '
-            'takes two or more sub-folders'
+            f'only one class, {found[0]!r}, in {str(root)!r}: at least two sub-folders are needed'
         )
     if classes is not None and found != sorted(classes):
         differing = sorted(set(found) ^ set(classes))

@@ -1,4 +1,4 @@
-"""What frozen features tell of the classes: by neighbours, and linearly."""
+"""Probes of frozen features: nearest neighbours and logistic regression."""
 
 import torch
 from torch import Tensor
@@ -13,18 +13,18 @@ def knn_predict(
     temperature: float = 0.07,
     chunk: int = 1024,
 ) -> Tensor:
-    """Vote of the ``k`` nearest training images by cosine similarity.
+    """Predict labels by a vote of the ``k`` nearest training images in cosine similarity.
 
-    A neighbour of similarity s votes with weight exp(s / temperature) (Wu et al.,
+    A neighbour with similarity s votes with weight exp(s / temperature) (Wu et al.,
     arXiv 1805.01978, Sec. 3.4, whose temperature is the default).
 
     Args:
         train_features: shape (N, D).
         train_labels: int64 in [0, classes), shape (N,).
         features: shape (M, D).
-        k: neighbours; all N if there are fewer.
+        k: number of neighbours; all N if there are fewer.
         temperature: above 0.
-        chunk: rows of ``features`` compared at once; bounds the memory.
+        chunk: rows of ``features`` compared at once, which bounds memory.
 
     Returns:
         labels, int64, shape (M,).
@@ -44,20 +44,20 @@ def knn_predict(
 
 
 def linear_predict(train_features: Tensor, train_labels: Tensor, features: Tensor) -> Tensor:
-    """Multinomial logistic regression on standardised features.
+    """Predict labels by multinomial logistic regression on standardised features.
 
-    Args and return value as of :func:`knn_predict`; the regularisation is
+    Arguments and return value are those of :func:`knn_predict`; the regularisation is
     scikit-learn's default.
     """
-    # here, so that the package needs no scikit-learn without this
+    # imported here: the rest of the package does not need scikit-learn
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    # Its products are small: shared among threads that wait for each other they took up to
-    # thirty times as long on busy cores.
+    # Its matrix products are small: split among threads that wait for each other, they took up
+    # to thirty times as long on busy cores.
     with threadpool_limits(1):
         probe.fit(train_features.numpy(), train_labels.numpy())
     return torch.from_numpy(probe.predict(features.numpy()))

@@ -1,4 +1,4 @@
-"""What a pre-trained model makes of the patches that are hidden from it."""
+"""Reconstructions by a pre-trained model of the patches hidden from it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,17 +18,16 @@ _TILE = 128  # images of a grid are enlarged by a whole factor up to this side
 
 
 def build_pretrained(cfg: Config, checkpoint: str | Path) -> CMAE:
-    """The whole model of a pre-training config with a checkpoint's tensors.
+    """Build the whole model of a pre-training config and load a checkpoint.
 
     Raises:
         FileNotFoundError: no such checkpoint.
-        ValueError: the model is no CMAE, or the checkpoint is of another one.
+        ValueError: the model is not a CMAE, or the checkpoint does not fit it.
     """
     model = build_model(cfg)
     if not isinstance(model, CMAE):
         raise ValueError(
-            f'{cfg.model.type} can not be asked for reconstructions: give a config '
-            "with model.type='CMAE'"
+            f"{cfg.model.type} cannot reconstruct images: give a config with model.type='CMAE'"
         )
     require_fit(checkpoint, model, whole=True)
     model.load_state_dict(load_state_dict(checkpoint))
@@ -36,10 +35,10 @@ def build_pretrained(cfg: Config, checkpoint: str | Path) -> CMAE:
 
 
 def reconstruct(model: CMAE, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Hide patches at random (torch's generator) and fill them in.
+    """Hide patches at random (torch's generator) and reconstruct them.
 
     Args:
-        model: to ask, in evaluation mode.
+        model: in evaluation mode.
         images: uint8, shape (N, C, H, W).
 
     Returns:
@@ -57,7 +56,7 @@ def reconstruct(model: CMAE, images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def image_grid(rows: Sequence[Tensor]) -> Tensor:
-    """Lay images out in rows, white between them.
+    """Arrange images in rows, with white gaps.
 
     Args:
         rows: uint8, each (N, C, H, W) of the same shape.
@@ -79,15 +78,15 @@ def save_reconstructions(model: CMAE, images: Tensor, path: str | Path) -> None:
     """Write a PNG with three rows: original, masked, reconstructed.
 
     Args:
-        model: to ask, in evaluation mode.
-        images: uint8, shape (N, C, H, W), C 1 or 3, a column each.
+        model: in evaluation mode.
+        images: uint8, shape (N, C, H, W), C 1 or 3, one column each.
         path: of the PNG.
 
     Raises:
         ValueError: images of neither 1 nor 3 channels.
     """
     if images.shape[1] not in (1, 3):
-        raise ValueError(f'images of {images.shape[1]} channels can not be drawn: expected 1 or 3')
+        raise ValueError(f'images of {images.shape[1]} channels cannot be drawn: expected 1 or 3')
     masked, filled = reconstruct(model, images)
     grid = image_grid([images, masked, filled]).permute(1, 2, 0)  # (H, W, C)
     Image.fromarray(grid.squeeze(2).numpy()).save(path)

@@ -1,8 +1,8 @@
-"""A model config of the released code in this package's fields."""
+"""Translating a model config of the released code into this package's fields."""
 
 
 def model_config(published: dict) -> dict:
-    """Translate, making explicit what the released code has in its source.
+    """Translate a config, making explicit what the released code hard-codes.
 
     Args:
         published: ``model`` of a config of the released code (configs/

@@ -22,11 +22,12 @@ class Row(NamedTuple):
 
     @property
     def passed(self) -> bool:
+        """Whether the difference is allowed."""
         return self.difference <= self.allowed  # False for NaN
 
 
 def check_parity(fixture: dict) -> list[Row]:
-    """Run a fixture's step in as many processes as it has ranks and compare.
+    """Run a fixture's step in one process per rank and compare the results.
 
     Args:
         fixture: ``config``, ``state_dict``, ``img``, ``img_t``, ``noise``,
@@ -46,7 +47,7 @@ def check_parity(fixture: dict) -> list[Row]:
 
 
 def training_step(rank: int, fixture: dict) -> dict:
-    """One rank's step through this package's modules, in float32.
+    """Run one rank's step with this package's modules, in float32.
 
     Returns:
         the keys of a fixture's ``per_rank``.
@@ -97,10 +98,10 @@ def _outputs(model, images: Tensor, target_images: Tensor) -> dict:
 
 
 def compare(rank: int, found: dict, expected: dict) -> list[Row]:
-    """Rows of one rank; the tolerances are those of the fixture's description.
+    """Return the rows of one rank, with the tolerances of the fixture's description.
 
-    Biases in front of a batch norm, and of attention keys, have no gradient but
-    rounding, which AdamW turns into steps of full size: hence their 5 %.
+    Biases before a batch norm and of attention keys have no gradient except rounding, which
+    AdamW turns into full-sized steps: hence their 5 %.
     """
     rows = [
         Row(rank, name, abs(found['losses'][name] - value), 1e-5)

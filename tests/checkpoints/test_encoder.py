@@ -31,7 +31,7 @@ def test_every_tensor_comes_and_is_counted(tmp_path):
 def test_what_a_task_adds_or_leaves_is_reported():
     model = encoder(final_norm=False, out_type='avg_featmap')
     report = load_encoder_tensors(model, tensors_of(encoder()), 'x')
-    assert str(report) == '28/28 encoder tensors, left new: ln2 (2), not used: ln1 (2)'
+    assert str(report) == '28/28 encoder tensors, newly initialised: ln2 (2), not used: ln1 (2)'
 
 
 def cubic(distance, a=-0.75):
@@ -75,7 +75,7 @@ def test_grid_of_a_rectangular_position_embedding():
     assert torch.equal(same.pos_embed, tensors['backbone.pos_embed'])
     other = encoder((16, 24))
     assert load_encoder_tensors(other, tensors, 'x', grid=(2, 6)).resized == ((2, 6), (4, 6))
-    with pytest.raises(ValueError, match=r'12 patches, not of 4x6: say its shape.*grid=\(rows'):
+    with pytest.raises(ValueError, match=r'12 patches, not of 4x6: give its shape.*grid=\(rows'):
         load_encoder_tensors(other, tensors, 'x')
 
 

@@ -295,8 +295,12 @@ def test_each_tensor_of_another_width_is_named(to):
 @pytest.mark.parametrize(
     'name, tensor, message',
     [
-        ('blocks.0.attn.q_norm.weight', torch.ones(12), 'blocks.0.attn.q_norm.weight has no place'),
-        ('dist_token', torch.ones(1, 1, WIDTH), 'dist_token has no place'),
+        (
+            'blocks.0.attn.q_norm.weight',
+            torch.ones(12),
+            'blocks.0.attn.q_norm.weight does not belong',
+        ),
+        ('dist_token', torch.ones(1, 1, WIDTH), 'dist_token does not belong'),
         ('blocks.0.ls1.gamma', torch.ones(WIDTH), '3 tensors .* first blocks.1.ls1.gamma'),
         ('pos_embed', torch.ones(1, 16, WIDTH), 'class token seems to have none'),
         ('patch_embed.proj.weight', torch.ones(WIDTH, 48), r'\(24, 48\), expected \(width, chan'),

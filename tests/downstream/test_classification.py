@@ -248,7 +248,8 @@ def test_quickstart_trains_validates_and_tests(quickstart, tmp_path):
     assert len(scalars['train/loss'].data[0]) == 2 * 4
     assert len(scalars['val/accuracy/top1'].data[0]) == 2
     log = Path(runner._log_dir, f'{runner.timestamp}.log').read_text()
-    assert 'epoch_8.pth: 28/28 encoder tensors, left new: ln2 (2), not used: ln1 (2)' in log
+    report = '28/28 encoder tensors, newly initialised: ln2 (2), not used: ln1 (2)'
+    assert f'epoch_8.pth: {report}' in log
     assert (tmp_path / 'run' / 'epoch_2.pth').is_file()
 
 

@@ -75,8 +75,8 @@ def test_global_blocks_are_spread_evenly():
 @pytest.mark.parametrize(
     'options, message',
     [
-        (dict(window_size=4), 'window_size=4 leaves no place for the class token'),
-        (dict(window_size=4, with_cls_token=False, global_blocks=3), 'do not spread evenly over 4'),
+        (dict(window_size=4), 'window_size=4 does not work with a class token'),
+        (dict(window_size=4, with_cls_token=False, global_blocks=3), 'does not divide the 4'),
         (dict(frozen_stages=5), 'frozen_stages=5: the encoder has 4 blocks'),
     ],
 )
@@ -117,7 +117,7 @@ def test_pretrained_init_loads_and_reports(tmp_path, caplog):
     model = initialised(rel_pos=True, final_norm=False, init_cfg=init_cfg)
     assert (
         f'{checkpoint}: 52/52 encoder tensors, pos_embed resized 4x4 -> 8x8, '
-        'left new: rel_pos (8), not used: ln1 (2)'
+        'newly initialised: rel_pos (8), not used: ln1 (2)'
     ) in caplog.text
     assert torch.equal(model.layers[3].ffn.layers[1].weight, source.layers[3].ffn.layers[1].weight)
     with pytest.raises(TypeError, match='checkpont'):

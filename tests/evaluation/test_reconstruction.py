@@ -109,5 +109,5 @@ def test_checkpoint_of_another_model_or_model_without_reconstruction(tmp_path):
     with pytest.raises(ValueError, match='of another program or model'):
         build_pretrained(config(), tmp_path / 'a.pth')
     other = Config(dict(model=dict(type='ImageClassifier', backbone=dict(type='LeNet5'))))
-    with pytest.raises(ValueError, match='ImageClassifier can not be asked'):
+    with pytest.raises(ValueError, match='ImageClassifier cannot reconstruct'):
         build_pretrained(other, tmp_path / 'a.pth')

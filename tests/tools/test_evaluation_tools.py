@@ -64,7 +64,7 @@ def test_folders_on_the_command_line_replace_those_of_the_config(files, monkeypa
     [
         (['config.py', 'none', '--test', 'nowhere'], "no folder 'nowhere'"),
         (['config.py', 'missing.pth'], 'no checkpoint'),
-        (['config.py', 'train/dark/0.png'], 'no checkpoint'),
+        (['config.py', 'train/dark/0.png'], 'is not a checkpoint'),
     ],
 )
 def test_bad_input_is_one_line_and_status_one(files, arguments, message, monkeypatch):

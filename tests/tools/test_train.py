@@ -64,7 +64,7 @@ def test_trains_on_two_cpu_ranks(tmp_path):
         (['model.backbone.mask_ration=0.5'], "unexpected keyword argument 'mask_ration'"),
         (['train_dataloader.batch_size=64'], '8 images are fewer than one batch of 64'),
         (['train_dataloader.dataset.pipeline.3.max_shift=9'], 'needs 41x41'),
-        (['load_from=LICENSE'], "'LICENSE' is no checkpoint"),
+        (['load_from=LICENSE'], "'LICENSE' is not a checkpoint"),
     ],
 )
 def test_bad_input_is_one_line_and_its_traceback_is_in_the_log(tmp_path, tool, options, message):
@@ -135,7 +135,7 @@ def test_resume_goes_on_where_a_checkpoint_ends(tool, tmp_path):
 def test_resume_refuses_a_checkpoint_of_another_model(tool, tmp_path, path):
     tool()
     path = [tmp_path / 'run' / name for name in path]
-    with pytest.raises(SystemExit, match='of another program or model: .*left over is target_back'):
+    with pytest.raises(SystemExit, match='another program or model: .*unexpected: target_back'):
         tool('--resume', *path, options=['model.target.final_norm=False'])
 
 

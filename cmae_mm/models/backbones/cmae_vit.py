@@ -14,10 +14,10 @@ from .plain import as_vision_transformer
 
 @MODELS.register_module()
 class CMAEViT(VisionTransformer):
-    """Vision Transformer whose :meth:`encode` sees a masked image.
+    """Vision Transformer whose :meth:`encode` masks the image.
 
-    Its tensors are those of ``mmpretrain.VisionTransformer``, name for name.
-    Called as a module it is that VisionTransformer, on the whole image.
+    Its tensors have the names and shapes of ``mmpretrain.VisionTransformer``. Called as a module
+    it is that VisionTransformer, applied to the whole image.
 
     Args:
         arch: 'deit-s' (ViT-S of the MAE family: width 384; mmpretrain's own
@@ -25,15 +25,15 @@ class CMAEViT(VisionTransformer):
         img_size: (height, width) or one number, in pixels.
         patch_size: side of a patch, in pixels.
         in_channels: channels of the image.
-        mask_ratio: share of patches removed by :meth:`encode` (paper, Sec.
-            4.1: 0.75; released code: 0.65).
+        mask_ratio: fraction of patches that :meth:`encode` removes (paper, Sec. 4.1: 0.75;
+            released code: 0.65).
         mask_block: side of a masked block, in patches (paper: 1; released: 2).
         out_type: form of the output of ``forward``; see VisionTransformer.
         **kwargs: further fields of VisionTransformer.
 
     Raises:
-        ValueError: image size not divisible by the patch size, blocks that
-            don't tile the grid, or a ratio that leaves nothing to see or do.
+        ValueError: the image size is not divisible by the patch size, blocks don't tile the
+            grid, or the ratio leaves no visible or no removed patch.
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class CMAEViT(VisionTransformer):
     def encode(
         self, images: Tensor, noise: Tensor | None = None
     ) -> tuple[Tensor, PatchMask | None]:
-        """Encode the visible patches; all of them, in order, at mask_ratio 0.
+        """Encode the visible patches (all of them, in order, if mask_ratio is 0).
 
         Args:
             images: shape (N, C, H, W), normalised.
-            noise: shape (N, blocks); drawn from torch's generator if None.
+            noise: shape (N, blocks), in [0, 1); drawn from torch's generator if None.
 
         Returns:
             tokens, shape (N, num_extra_tokens + K, D), the class token first, and the mask
@@ -107,9 +107,9 @@ class CMAEViT(VisionTransformer):
         expected = (self.in_channels, *self.img_size)
         if tuple(images.shape[1:]) != expected:
             raise ValueError(
-                f'got images of shape (C, H, W) = {tuple(images.shape[1:])}, the '
-                f'encoder was built for {expected}: make img_size and in_channels '
-                'of the backbone agree with the crop size of the data pipeline'
+                f'images have shape (C, H, W) = {tuple(images.shape[1:])}, the encoder expects '
+                f'{expected}: make img_size and in_channels of the backbone agree with the crop '
+                'size of the data pipeline'
             )
         if self.mask_ratio == 0:
             return super().forward(images)[-1], None

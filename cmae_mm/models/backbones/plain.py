@@ -1,4 +1,4 @@
-"""An encoder's plain form: what remains of it when pre-training is over."""
+"""An encoder's plain form, as it is used after pre-training."""
 
 import inspect
 
@@ -15,7 +15,7 @@ def plain_encoder(backbone: dict, **overrides) -> dict:
     Vision Transformers that take a mask (``MAEViT``, say) become its plain one.
 
     Args:
-        backbone: config of any backbone; others are returned unchanged.
+        backbone: config of any backbone; other kinds are returned unchanged.
         **overrides: fields to set in the result, such as ``out_type``.
     """
     encoder = MODELS.get(backbone['type'])

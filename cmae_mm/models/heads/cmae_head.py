@@ -10,10 +10,9 @@ from ..utils.masking import PatchMask
 
 @MODELS.register_module()
 class CMAEPretrainHead(MAEPretrainHead):
-    """Reconstruction of removed patches, and contrast with the target.
+    """Reconstruct removed patches and contrast images with the target.
 
-    Extends the host's head to images that need not be square and to any number
-    of channels.
+    Extends the host's head to images that are not square and to any number of channels.
 
     Args:
         predictor: config of the predictor, a ``NonLinearNeck`` from projections
@@ -22,8 +21,8 @@ class CMAEPretrainHead(MAEPretrainHead):
         contrastive: config of the contrastive loss on (N, D); its
             ``loss_weight`` is the weight of the term.
         loss_weight: weight of the reconstruction term.
-        norm_pix: reconstruct patch-normalised pixels (unbiased variance, eps
-            1e-6) instead of normalised images.
+        norm_pix: reconstruct patch-normalised pixels (unbiased variance, eps 1e-6, as MAE and
+            the released code do) instead of normalised images.
         grid: patches of an image, (rows, columns).
         patch_size: side of a patch, in pixels.
         in_channels: channels of the image.
@@ -47,13 +46,13 @@ class CMAEPretrainHead(MAEPretrainHead):
         self.contrastive = MODELS.build(contrastive)
 
     def patchify(self, imgs: Tensor) -> Tensor:
-        """(N, C, H, W) to (N, L, p * p * C), patches in row-major order."""
+        """Cut (N, C, H, W) into (N, L, p * p * C), patches in row-major order."""
         (rows, cols), p = self.grid, self.patch_size
         x = imgs.reshape(len(imgs), self.in_channels, rows, p, cols, p)
         return x.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
 
     def unpatchify(self, x: Tensor) -> Tensor:
-        """(N, L, p * p * C) to (N, C, H, W), the inverse of :meth:`patchify`."""
+        """Join (N, L, p * p * C) to (N, C, H, W), the inverse of :meth:`patchify`."""
         (rows, cols), p = self.grid, self.patch_size
         x = x.reshape(len(x), rows, cols, p, p, self.in_channels)
         x = x.permute(0, 5, 1, 3, 2, 4)  # (N, C, rows, p, cols, p)
@@ -79,20 +78,19 @@ class CMAEPretrainHead(MAEPretrainHead):
         Returns:
             ``loss_rc`` and ``loss_ct``, weighted, to be summed.
         """
-        # float32 under autocast too: the sum over patches overflows half
+        # float32 under autocast too: the sum over patches overflows float16
         with torch.autocast(pixels.device.type, enabled=False):
             loss_rc = super().loss(pixels.float(), images.float(), patch_mask.mask)
         loss_ct = self.contrastive(self.predictor((online,))[0], target)
         return {'loss_rc': self.loss_weight * loss_rc, 'loss_ct': loss_ct}
 
     def images(self, pixels: Tensor, images: Tensor) -> Tensor:
-        """Predictions as images, in the space of the normalised input.
+        """Turn predictions into images in the space of the normalised input.
 
         Args:
             pixels: output of the pixel decoder, (N, L, p * p * C).
-            images: the images that they predict, (N, C, H, W): with
-                ``norm_pix`` they lend each patch its mean and deviation, which
-                the model is not asked to know.
+            images: the images that they predict, (N, C, H, W): with ``norm_pix`` each patch
+                takes their mean and deviation, which the model does not predict.
         """
         if self.norm_pix:
             patches = self.patchify(images)

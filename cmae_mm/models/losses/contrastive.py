@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 @MODELS.register_module()
 class InfoNCELoss(BaseModule):
-    r"""Cross entropy of cosine similarities, negatives from all ranks.
+    r"""Cross entropy of cosine similarities, with negatives from all ranks.
 
     With unit vectors p (online) and z (target) of the M images of all ranks,
 
@@ -40,14 +40,14 @@ class InfoNCELoss(BaseModule):
         Args:
             online: predictions, shape (N, D).
             target: projections of the same images in the same order, (N, D);
-                gets no gradient.
+                receives no gradient.
 
         Returns:
-            Scalar, float32 also under autocast: at t = 0.07 half precision
-            would cost the logits their second digit.
+            Scalar, float32 even under autocast: at t = 0.07 half precision would leave the
+            logits a single correct digit.
 
         Raises:
-            ValueError: one image on all ranks together.
+            ValueError: all ranks together have one image.
         """
         with torch.autocast(online.device.type, enabled=False):
             online = F.normalize(online.float(), dim=1)

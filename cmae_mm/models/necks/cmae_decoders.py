@@ -1,4 +1,4 @@
-"""The two decoders over the online encoder's visible tokens."""
+"""The two decoders of the online encoder's visible tokens."""
 
 import torch
 from mmengine.model import BaseModule
@@ -10,7 +10,7 @@ from ..utils.position_embedding import sincos_position_embedding
 
 
 class _Decoder(MAEPretrainDecoder):
-    """mmpretrain's MAE decoder on grids that need not be square.
+    """mmpretrain's MAE decoder, also for grids that are not square.
 
     Args:
         grid: patches of an image, (rows, columns).
@@ -22,7 +22,7 @@ class _Decoder(MAEPretrainDecoder):
         self.grid = tuple(grid)
 
     def init_weights(self) -> None:
-        # The host's own takes the grid for square: it is left out on purpose.
+        # The host's own assumes a square grid, so it is skipped on purpose.
         BaseModule.init_weights(self)
         nn.init.normal_(self.mask_token, std=0.02)
         self.decoder_pos_embed.data.copy_(
@@ -32,7 +32,7 @@ class _Decoder(MAEPretrainDecoder):
 
 @MODELS.register_module()
 class CMAEPixelDecoder(_Decoder):
-    """Visible tokens to pixels: (N, 1 + K, D) to (N, L, patch² * channels).
+    """Decode visible tokens to pixels: (N, 1 + K, D) to (N, L, patch² * channels).
 
     ``forward(tokens, ids_restore)`` is that of ``MAEPretrainDecoder``.
     """
@@ -40,16 +40,16 @@ class CMAEPixelDecoder(_Decoder):
 
 @MODELS.register_module()
 class CMAEFeatureDecoder(_Decoder):
-    """Visible tokens to one feature vector an image (paper, Sec. 3.2).
+    """Decode visible tokens to one feature vector per image (paper, Sec. 3.2).
 
     Args:
         grid: patches of an image, (rows, columns).
         embed_dim: width of the encoder.
         out_channels: width of the output; the encoder's by default, patch² *
             channels in the released code.
-        share_weights: take embedding, mask token, blocks (the first
-            ``decoder_depth``) and norm from the pixel decoder by :meth:`tie`
-            and own the last linear layer only (an ablation of the paper).
+        share_weights: share embedding, mask token, the first ``decoder_depth`` blocks and norm
+            with the pixel decoder through :meth:`tie`; only the last linear layer is its own
+            (an ablation of the paper).
         **kwargs: of MAEPretrainDecoder.
     """
 
@@ -73,7 +73,7 @@ class CMAEFeatureDecoder(_Decoder):
         self.share_weights = share_weights
 
     def tie(self, pixel_decoder: CMAEPixelDecoder) -> None:
-        """Use the pixel decoder's tensors in place of the own ones.
+        """Replace this decoder's tensors by the pixel decoder's.
 
         Raises:
             ValueError: the pixel decoder has another width or fewer blocks.
@@ -93,7 +93,7 @@ class CMAEFeatureDecoder(_Decoder):
         self.add_module(self.decoder_norm_name, pixel_decoder.decoder_norm)
 
     def forward(self, tokens: Tensor, ids_restore: Tensor) -> Tensor:
-        """Mean of the decoded patches.
+        """Average the decoded patches.
 
         Args:
             tokens: shape (N, 1 + K, D), class token first.
@@ -102,12 +102,12 @@ class CMAEFeatureDecoder(_Decoder):
         Returns:
             Shape (N, out_channels).
         """
-        # The mean commutes with the last linear layer and, taken first, spares
-        # it L - 1 of L products.
+        # The mean commutes with the last linear layer; taking it first saves L - 1 of L
+        # products there.
         return self.decoder_pred(self.decode(tokens, ids_restore).mean(dim=1))
 
     def decode(self, tokens: Tensor, ids_restore: Tensor) -> Tensor:
-        """All patches before the last linear layer: (N, L, decoder width)."""
+        """Return all patches before the last linear layer: (N, L, decoder width)."""
         x = self.decoder_embed(tokens)
         num_removed = ids_restore.shape[1] + 1 - x.shape[1]
         x = torch.cat((x, self.mask_token.expand(len(x), num_removed, -1)), dim=1)

@@ -15,8 +15,8 @@ from ..utils.momentum import MomentumPairs
 class CMAE(BaseSelfSupervisor):
     """A masked autoencoder that also learns to tell images apart.
 
-    Sizes that follow from the encoder (grid, patch size, channels, widths) are
-    derived here and need not stand in the configs of necks and head.
+    Sizes that follow from the encoder (grid, patch size, channels, widths) are derived here;
+    the configs of necks and head need not repeat them.
 
     Args:
         backbone: config of the online encoder, a ``CMAEViT``.
@@ -24,8 +24,8 @@ class CMAE(BaseSelfSupervisor):
             (``CMAEFeatureDecoder``) and ``projector`` (``NonLinearNeck``).
         head: config of a ``CMAEPretrainHead``.
         target: fields in which the target encoder differs from the online one:
-            ``mask_ratio`` 0 feeds it the whole image (the paper's choice),
-            ``final_norm=False`` ends it without norm (the released code's).
+            ``mask_ratio`` 0 gives it the whole image (the paper's choice),
+            ``final_norm=False`` drops its last norm (the released code's).
         data_preprocessor: config of a ``CMAEDataPreprocessor``.
         init_cfg: as everywhere in mmengine.
     """
@@ -67,7 +67,7 @@ class CMAE(BaseSelfSupervisor):
         for name in self._momentum_pairs.unpaired:
             print_log(
                 f'{name} keeps its initial value: its online counterpart has '
-                'another shape (feature decoder and encoder differ in width)',
+                'another shape (the widths of feature decoder and encoder differ)',
                 logger='current',
             )
 
@@ -79,8 +79,8 @@ class CMAE(BaseSelfSupervisor):
     def update_target(self, momentum: float) -> None:
         """Move the target: m * target + (1 - m) * online, for parameters.
 
-        Buffers are left alone: each batch norm keeps the running statistics of
-        its own inputs. Call it after the optimiser step.
+        Buffers do not change: each batch norm keeps the running statistics of its own inputs.
+        Call this after the optimiser step.
 
         Args:
             momentum: m in [0, 1]; 0 copies the online encoder.
@@ -92,7 +92,7 @@ class CMAE(BaseSelfSupervisor):
         inputs: list[Tensor],
         data_samples: list[DataSample] | None = None,
     ) -> dict[str, Tensor]:
-        """One training step's losses.
+        """Compute the losses of one training step.
 
         Args:
             inputs: online and target view, each (N, C, H, W), normalised.
@@ -102,12 +102,12 @@ class CMAE(BaseSelfSupervisor):
             ``loss_rc`` (reconstruction) and ``loss_ct`` (contrast), scalars.
 
         Raises:
-            ValueError: a batch of one image.
+            ValueError: the batch has only one image.
         """
         online_view, target_view = inputs
         if len(online_view) * (get_world_size() if online_view.is_cuda else 1) < 2:
             raise ValueError(
-                'a batch of 1 image: batch norm and InfoNCE compare images, use a '
+                'a batch of 1 image: batch norm and InfoNCE compare images; use a '
                 'batch_size of at least 2'
             )
 
@@ -125,7 +125,7 @@ class CMAE(BaseSelfSupervisor):
 
     @torch.no_grad()
     def reconstruct(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mask images at random and predict them.
+        """Mask images at random and reconstruct them.
 
         Args:
             images: shape (N, C, H, W), normalised.
@@ -143,14 +143,14 @@ class CMAE(BaseSelfSupervisor):
 
 
 def _build(cfg: dict, **derived):
-    """Build a module; fields of the config go before derived sizes."""
+    """Build a module; fields of the config override derived sizes."""
     return MODELS.build({**derived, **cfg})
 
 
 def _start_target_from_online(tensors: dict[str, Tensor], prefix: str, *_) -> None:
-    """Give a checkpoint without a target (MAE's, say) the online encoder as one.
+    """Use the online encoder as target if a checkpoint (of MAE, say) has none.
 
-    Otherwise the target would keep its random weights and the encoder learn from noise.
+    Otherwise the target would keep random weights, and the encoder would learn from noise.
     """
     for online, target in (('backbone', 'target_backbone'), ('projector', 'target_projector')):
         if not any(name.startswith(f'{prefix}{target}.') for name in tensors):

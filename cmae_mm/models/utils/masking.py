@@ -1,4 +1,4 @@
-"""Random masks over the patch grid, of single patches or of whole blocks."""
+"""Random masks over the patch grid, of single patches or of blocks."""
 
 from typing import NamedTuple
 
@@ -22,14 +22,14 @@ class PatchMask(NamedTuple):
 
 
 class PatchMasking:
-    """Draws masks of a fixed ratio, made of ``block`` x ``block`` patches.
+    """Draw masks with a fixed ratio of ``block`` x ``block`` patches.
 
     ``block=1`` is the paper's mask of single patches; the released code uses
     ``block=2`` (cmae/models/backbones/cmae_vit.py at e786a52).
 
     Args:
         grid: patches of an image, (rows, columns).
-        ratio: share of blocks to remove, 0 <= ratio < 1; 0 removes nothing.
+        ratio: fraction of blocks to remove, 0 <= ratio < 1; 0 removes nothing.
         block: side of a block, in patches.
 
     Raises:
@@ -47,7 +47,7 @@ class PatchMasking:
         self.blocks = (rows // block, cols // block)
         self.block = block
         self.num_blocks = self.blocks[0] * self.blocks[1]
-        # the small number keeps 100 * (1 - 0.9) = 9.999999999999998 at 10
+        # 1e-6 so that 100 * (1 - 0.9) = 9.999999999999998 counts as 10
         self.num_keep = int(self.num_blocks * (1 - ratio) + 1e-6)
         if not 0 < self.num_keep <= self.num_blocks or (
             ratio > 0 and self.num_keep == self.num_blocks
@@ -59,17 +59,17 @@ class PatchMasking:
             )
 
     def noise(self, num_images: int, device: torch.device) -> Tensor:
-        """Uniform noise in [0, 1), one number a block: shape (N, num_blocks)."""
+        """Draw uniform noise in [0, 1), one number per block: shape (N, num_blocks)."""
         return torch.rand(num_images, self.num_blocks, device=device)
 
     def __call__(self, noise: Tensor) -> PatchMask:
-        """The blocks with the smallest noise stay visible.
+        """Build masks in which the blocks with the smallest noise stay visible.
 
         Args:
             noise: shape (N, num_blocks), blocks in row-major order.
         """
-        # Ranks, not the noise itself, are spread over the patches: two blocks
-        # with equal noise must not share the last visible places.
+        # Blocks are compared by rank, not by noise: two blocks with equal noise must not share
+        # the last visible positions.
         rank = noise.argsort(dim=1).argsort(dim=1).view(-1, *self.blocks)
         rank = rank.repeat_interleave(self.block, 1).repeat_interleave(self.block, 2)
         rank = rank.flatten(1)  # (N, L)

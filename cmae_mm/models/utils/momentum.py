@@ -1,4 +1,4 @@
-"""The momentum target: a slow copy of online modules, parameter by parameter."""
+"""The momentum target: a moving average of online modules, parameter by parameter."""
 
 import torch
 from torch import Tensor, nn
@@ -7,14 +7,13 @@ from torch import Tensor, nn
 class MomentumPairs:
     """Pairs of (target, online) parameters that share a name and a shape.
 
-    A parameter of the target whose online namesake has another shape has
-    nothing to follow (the first layer of the target projector, where encoder
-    and feature decoder differ in width): it keeps its initial value and its
-    name is listed in ``unpaired``.
+    A target parameter whose online namesake has another shape has nothing to follow (the first
+    layer of the target projector, if encoder and feature decoder differ in width): it keeps
+    its initial value and is listed in ``unpaired``.
 
     Args:
-        modules: target module by the name of its online module and the module
-            itself; the targets stop requiring gradients.
+        modules: (target, online) modules by the target's name; the targets stop requiring
+            gradients.
     """
 
     def __init__(self, modules: dict[str, tuple[nn.Module, nn.Module]]) -> None:
@@ -34,5 +33,5 @@ class MomentumPairs:
 
     @torch.no_grad()
     def update(self, momentum: float) -> None:
-        """target = momentum * target + (1 - momentum) * online, in one call."""
+        """Set target = momentum * target + (1 - momentum) * online, in one fused call."""
         torch._foreach_lerp_(self.targets, self.onlines, 1 - momentum)

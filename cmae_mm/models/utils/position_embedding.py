@@ -12,11 +12,11 @@ def sincos_position_embedding(
     Args:
         grid: patches of an image, (rows, columns).
         width: of a token; divisible by 4.
-        class_token: begin with a zero for the class token.
+        class_token: prepend zeros for the class token.
 
     Returns:
         Shape (1, [1 +] rows * columns, width), patches in row-major order.
     """
-    # The host's function walks its grid column by column; tokens come row by
-    # row. On square grids that is a renaming of axes, on others an error.
+    # The host's function traverses its grid by columns, tokens are ordered by rows. On square
+    # grids that only swaps the axes' names; on others it is wrong.
     return build_2d_sincos_position_embedding(grid[::-1], width, cls_token=class_token)

@@ -95,7 +95,7 @@ def test_sizes_that_do_not_fit_are_an_error(field, message):
 
 @pytest.mark.parametrize('shape', [(1, 3, 16, 16), (1, 1, 16, 24)])
 def test_images_of_another_form_are_an_error(shape):
-    with pytest.raises(ValueError, match='the encoder was built for'):
+    with pytest.raises(ValueError, match='the encoder expects'):
         vit(mask_ratio=0.5).encode(torch.randn(shape))
 
 
