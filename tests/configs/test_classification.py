@@ -1,7 +1,6 @@
 """Configs of classification: their headers, and every value that they train with."""
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,12 +9,15 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 
 from cmae_mm.downstream import DownstreamViT
+from tests.helpers.classification import (
+    CONFIGS,
+    DOCS,
+    FOLDER,
+    WIDTHS,
+    encoder_and_task,
+    every_config,
+)
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / 'configs' / 'benchmarks' / 'classification'
-DOCS = (ROOT / 'docs' / 'classification.md').read_text()
-QUICKSTART = FOLDER / 'quickstart.py'
-CONFIGS = sorted(set(FOLDER.glob('*.py')) - {QUICKSTART})
 # encoder, task: GPUs x batch, learning rate, layer decay, drop path, frozen blocks, epochs, warm-up
 TABLE = {
     ('small', 'whole'): (8, 128, 2e-3, 0.65, 0.1, -1, 100, 5),
@@ -37,20 +39,6 @@ TABLE = {
     ('large', '10pct'): (8, 128, 1e-3, 0.75, 0.2, -1, 200, 10),
     ('large', '1pct'): (8, 32, 2.5e-4, 0.75, 0.2, -1, 400, 40),
 }
-WIDTHS = dict(small=(384, 12), base=(768, 12), large=(1024, 24))
-
-
-def encoder_and_task(path):
-    size = re.match(r'vit-(\w+)-p16_', path.stem)[1]
-    task = re.search(r'pt1600e|partial|linear|10pct|1pct', path.stem)
-    return size, task[0] if task else 'whole'
-
-
-def named(path):
-    return ' '.join(encoder_and_task(path))
-
-
-every_config = pytest.mark.parametrize('path', CONFIGS, ids=named)
 
 
 @every_config

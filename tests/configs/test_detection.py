@@ -2,7 +2,6 @@
 
 import re
 import textwrap
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,25 +9,13 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from cmae_mm.demo.scenes import THINGS
+from tests.helpers.detection import FOLDER, FPN, FULL_SIZE, QUICKSTART, ROOT, VITDET, stem
 from tests.helpers.docs import python_blocks, read_config
 from tests.helpers.hosts import require_models
 
 MODELS = require_models('mmdet')
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / 'configs' / 'benchmarks' / 'detection'
-QUICKSTART = FOLDER / 'quickstart.py'
-VITDET = {
-    size: FOLDER / f'vit-{size}-p16_vitdet_mask-rcnn_32xb2-amp-lsj-100e_coco.py'
-    for size in ('small', 'base', 'large')
-}
-FPN = {size: FOLDER / f'vit-{size}-p16_fpn_mask-rcnn_8xb2-amp-1x_coco.py' for size in VITDET}
-FULL_SIZE = [*VITDET.values(), *FPN.values()]
 WIDTHS = dict(small=384, base=768, large=1024)
 GLOBAL_BLOCKS = dict(small=[2, 5, 8, 11], base=[2, 5, 8, 11], large=[5, 11, 17, 23])
-
-
-def stem(path):
-    return path.stem
 
 
 @pytest.mark.parametrize('path', [*FULL_SIZE, QUICKSTART], ids=stem)

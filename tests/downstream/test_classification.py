@@ -14,30 +14,18 @@ from mmpretrain.registry import DATASETS
 
 from cmae_mm.demo.pictures import PICTURES_PER_CLASS, SURFACES
 from cmae_mm.downstream import DownstreamViT
+from tests.helpers.classification import (
+    DOCS,
+    FOLDER,
+    QUICKSTART,
+    ROOT,
+    WIDTHS,
+    every_config,
+)
 from tests.helpers.docs import python_blocks, read_config
 from tests.helpers.files import write_images
 from tests.helpers.process import process_here, run_process
 from tests.helpers.training import shallow, train_one_iteration
-
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / 'configs' / 'benchmarks' / 'classification'
-DOCS = (ROOT / 'docs' / 'classification.md').read_text()
-QUICKSTART = FOLDER / 'quickstart.py'
-CONFIGS = sorted(set(FOLDER.glob('*.py')) - {QUICKSTART})
-WIDTHS = dict(small=(384, 12), base=(768, 12), large=(1024, 24))
-
-
-def encoder_and_task(path):
-    size = re.match(r'vit-(\w+)-p16_', path.stem)[1]
-    task = re.search(r'pt1600e|partial|linear|10pct|1pct', path.stem)
-    return size, task[0] if task else 'whole'
-
-
-def named(path):
-    return ' '.join(encoder_and_task(path))
-
-
-every_config = pytest.mark.parametrize('path', CONFIGS, ids=named)
 
 
 def tiny(cfg):

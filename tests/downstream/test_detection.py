@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,25 +14,13 @@ from skimage.draw import polygon2mask
 
 from cmae_mm.demo.scenes import THINGS, write_builtin_scenes
 from cmae_mm.engine.ranks import fit_to_cpu
+from tests.helpers.detection import FULL_SIZE, QUICKSTART, VITDET, stem
 from tests.helpers.docs import python_blocks, read_config
 from tests.helpers.hosts import require_models
 from tests.helpers.process import process_here, run_on_two_ranks
 from tests.helpers.training import shallow, train_one_iteration
 
 MODELS = require_models('mmdet')
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / 'configs' / 'benchmarks' / 'detection'
-QUICKSTART = FOLDER / 'quickstart.py'
-VITDET = {
-    size: FOLDER / f'vit-{size}-p16_vitdet_mask-rcnn_32xb2-amp-lsj-100e_coco.py'
-    for size in ('small', 'base', 'large')
-}
-FPN = {size: FOLDER / f'vit-{size}-p16_fpn_mask-rcnn_8xb2-amp-1x_coco.py' for size in VITDET}
-FULL_SIZE = [*VITDET.values(), *FPN.values()]
-
-
-def stem(path):
-    return path.stem
 
 
 @pytest.mark.parametrize('shape', [(1024, 683), (700, 1024), (102, 76)])

@@ -1,0 +1,26 @@
+"""The configs of classification, by encoder and task."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / 'configs' / 'benchmarks' / 'classification'
+DOCS = (ROOT / 'docs' / 'classification.md').read_text()
+QUICKSTART = FOLDER / 'quickstart.py'
+CONFIGS = sorted(set(FOLDER.glob('*.py')) - {QUICKSTART})
+WIDTHS = dict(small=(384, 12), base=(768, 12), large=(1024, 24))
+
+
+def encoder_and_task(path):
+    size = re.match(r'vit-(\w+)-p16_', path.stem)[1]
+    task = re.search(r'pt1600e|partial|linear|10pct|1pct', path.stem)
+    return size, task[0] if task else 'whole'
+
+
+def named(path):
+    return ' '.join(encoder_and_task(path))
+
+
+every_config = pytest.mark.parametrize('path', CONFIGS, ids=named)
