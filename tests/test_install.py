@@ -1,41 +1,45 @@
 """The installer, with pip and the compiler replaced: what it does when, and what it says."""
 
+import ast
+import functools
 import importlib.util
 import json
+import os
 import re
+import runpy
+import shutil
+import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from requirements.installer import checks, operators, virtual_environment
+from requirements.installer.command_line import main
+from requirements.installer.environments import ENVIRONMENTS
+from requirements.installer.errors import InstallError
+from requirements.installer.progress import Pace, Progress, time_left
+from requirements.installer.virtual_environment import VirtualEnvironment
+
 REPOSITORY = Path(__file__).parent.parent
+LAUNCHER = REPOSITORY / 'requirements' / 'install.py'
 WHEEL = 'onedl_mmcv-2.3.6-cp311-linux.whl'
 
 
-@pytest.fixture
-def install():
-    spec = importlib.util.spec_from_file_location(
-        'install', REPOSITORY / 'requirements' / 'install.py'
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 class Machine:
-    """A checkout and a user's cache, where commands are noted instead of run."""
+    """A checkout and a user's cache; commands are recorded instead of run."""
 
-    def __init__(self, install, monkeypatch, folder):
-        self.install = install
+    def __init__(self, monkeypatch, folder):
         self.monkeypatch = monkeypatch
         self.torch = '2.10.0+cu128 cpu'
         self.works = True  # what is installed can be imported
         self.interrupt_at = None
         self.commands = []
         monkeypatch.setenv('XDG_CACHE_HOME', str(folder / 'cache'))
-        monkeypatch.setattr(install.Installer, 'run', lambda _, *args, **kwargs: self.run(*args))
-        monkeypatch.setattr(install, 'check_compiler', lambda: None)
+        monkeypatch.setattr(VirtualEnvironment, 'run', lambda _, *args, **kwargs: self.run(*args))
+        monkeypatch.setattr(operators, 'check_compiler', lambda: None)
         monkeypatch.setattr(sys, 'version_info', (3, 11, 7))
         self.free(100)
         self.checkout(folder / 'checkout')
@@ -45,11 +49,10 @@ class Machine:
         for file in (REPOSITORY / 'requirements').glob('*.txt'):
             (root / 'requirements' / file.name).write_text(file.read_text())
         self.root = root
-        self.monkeypatch.setattr(self.install, 'ROOT', root)
 
     def free(self, gigabytes):
         usage = SimpleNamespace(free=gigabytes * 1024**3)
-        self.monkeypatch.setattr(self.install.shutil, 'disk_usage', lambda _: usage)
+        self.monkeypatch.setattr(shutil, 'disk_usage', lambda _: usage)
 
     def run(self, what, command):
         if len(self.commands) == self.interrupt_at:
@@ -63,19 +66,18 @@ class Machine:
             (folder / WHEEL).touch()
             self.works = True
         if not self.works and command[-1] == 'import mmcv.ops':
-            raise self.install.InstallError('undefined symbol')
+            raise InstallError('undefined symbol')
         return self.torch
 
     def make(self, *arguments):
-        """Calls the installer and returns its exit status and the steps that it took."""
+        """Call the installer and return its exit status and the steps that it took."""
         self.commands.clear()
-        self.monkeypatch.setattr(sys, 'argv', ['install.py', *arguments])
-        return self.install.main(), list(self.commands)
+        return main(arguments, self.root), list(self.commands)
 
 
 @pytest.fixture
-def machine(install, monkeypatch, tmp_path):
-    return Machine(install, monkeypatch, tmp_path)
+def machine(monkeypatch, tmp_path):
+    return Machine(monkeypatch, tmp_path)
 
 
 CREATE = [
@@ -118,8 +120,7 @@ def test_changed_requirement_makes_the_environment_anew_and_a_comment_does_not(m
 
 def test_moved_environment_is_made_anew(machine):
     machine.make('default')
-    root = machine.root.rename(machine.root.parent / 'moved')
-    machine.monkeypatch.setattr(machine.install, 'ROOT', root)
+    machine.root = machine.root.rename(machine.root.parent / 'moved')
     assert machine.make('default') == (0, CREATE)
 
 
@@ -182,7 +183,7 @@ def test_a_gpu_without_a_toolkit_is_warned_of_until_there_is_one(machine, capsys
     assert machine.make('default', '--ops') == (0, [])
 
 
-def test_what_operators_are_for_is_asked_of_torch(install, monkeypatch):
+def test_torch_is_asked_what_to_compile_for(monkeypatch):
     def answer(gpus, toolkit, architectures=''):
         monkeypatch.setattr(torch.cuda, 'device_count', lambda: len(gpus))
         monkeypatch.setattr(torch.cuda, 'get_device_capability', gpus.__getitem__)
@@ -190,7 +191,7 @@ def test_what_operators_are_for_is_asked_of_torch(install, monkeypatch):
         monkeypatch.setattr(torch.version, 'cuda', '12.8')
         monkeypatch.setenv('TORCH_CUDA_ARCH_LIST', architectures)
         printed = []
-        exec(install.LOOK_AT_TORCH, {'print': lambda *words: printed.append(words)})
+        exec(operators.LOOK_AT_TORCH, {'print': lambda *words: printed.append(words)})
         ((version, device),) = printed
         assert version == torch.__version__
         return device
@@ -199,7 +200,7 @@ def test_what_operators_are_for_is_asked_of_torch(install, monkeypatch):
     import torch.utils.cpp_extension
 
     assert answer([], '/usr/local/cuda') == 'cpu'
-    assert answer([(9, 0)], None) == 'cpu-beside-a-gpu' == install.CPU_BESIDE_A_GPU
+    assert answer([(9, 0)], None) == 'cpu-beside-a-gpu' == operators.CPU_BESIDE_A_GPU
     assert answer([(9, 0), (8, 0), (9, 0)], '/usr/local/cuda') == 'cuda12.8-8.0-9.0'
     assert answer([(9, 0)], '/usr/local/cuda', '8.0;8.6 9.0+PTX') == 'cuda12.8-8.0-8.6-9.0+PTX'
 
@@ -214,12 +215,23 @@ def test_no_home_folder_is_told(machine, capsys, monkeypatch):
     assert 'no home folder' in error_line(capsys)
 
 
-def test_pip_installs_into_the_environment_whatever_its_configuration_says(installer, monkeypatch):
+def test_pip_installs_into_the_environment_whatever_its_configuration_says(venv, monkeypatch):
     monkeypatch.setenv('PIP_USER', '1')
-    ran = []
-    monkeypatch.setattr(installer, 'run', lambda *_, **variables: ran.append(variables))
-    installer.pip('installing', 'install', 'x')
-    assert ran[0]['PIP_USER'] == '0'
+    monkeypatch.setenv('TMPDIR', '/small')
+    environment = 'import os; print(os.environ["PIP_USER"], os.environ["TMPDIR"])'
+    run = venv.run
+    monkeypatch.setattr(
+        venv,
+        'run',
+        lambda what, _, **variables: printed.append(
+            run(what, [sys.executable, '-c', environment], **variables)
+        ),
+    )
+    printed = []
+    venv.pip('installing', 'install', 'x')
+    user, temporary = printed[0].split()
+    assert user == '0'
+    assert Path(temporary).parent == venv.folder
 
 
 def test_kept_wheel_that_does_not_work_is_compiled_anew(machine, tmp_path):
@@ -230,11 +242,41 @@ def test_kept_wheel_that_does_not_work_is_compiled_anew(machine, tmp_path):
     assert machine.make('default', '--ops') == (0, steps)
 
 
-def test_stamp_tells_what_the_environment_was_made_from(machine):
+def test_stamp_says_what_the_environment_was_made_from(machine):
     machine.make('default')
     recipe = json.loads((machine.root / '.venv' / 'made_from.json').read_text())['recipe']
     assert 'torch==2.10.0' in recipe['requirements']
     assert not any('#' in line for line in recipe['requirements'])
+
+
+def test_stamps_of_earlier_installers_still_count(machine):
+    """Their form is fixed here: another one would set up gigabytes again for every user."""
+    for file, lines in {
+        'default': 'torch==2.10.0',
+        'package': 'tqdm',
+        'runtime': 'pillow',
+        'tests': 'pytest',
+        'build': 'ninja  # fast\n\n# a remark\nwheel',
+        'mmcv': 'onedl-mmcv==2.3.6',
+    }.items():
+        (machine.root / 'requirements' / f'{file}.txt').write_text(lines + '\n')
+    (machine.root / '.venv').mkdir()
+    stamp = {
+        'recipe': {
+            'folder': f'{machine.root}/.venv',
+            'python': [os.path.realpath(sys.executable), '3.11.7'],
+            'requirements': [
+                *('torch==2.10.0', 'tqdm', 'pillow', 'pytest', 'ninja', 'wheel'),
+                'onedl-mmcv==2.3.6',
+            ],
+        },
+        'ops': 'cpu',
+    }
+    (machine.root / '.venv' / 'made_from.json').write_text(json.dumps(stamp))
+    assert machine.make('default', '--ops') == (0, [])
+    stamp['ops'] = True  # what it said before it said which device
+    (machine.root / '.venv' / 'made_from.json').write_text(json.dumps(stamp))
+    assert machine.make('default', '--ops') == (0, [])
 
 
 def error_line(capsys):
@@ -269,7 +311,7 @@ def test_python_without_venv_is_named(machine, capsys, monkeypatch, module):
 def test_too_little_space_is_told_before_anything_is_installed(machine, capsys):
     machine.free(3.5)
     assert machine.make('default') == (1, [])
-    assert re.search(r'3\.5 GB are free .* takes 1\d GB', error_line(capsys))
+    assert re.search(r'3\.5 GB are free .* needs 1\d GB', error_line(capsys))
 
 
 def test_unwritable_checkout_is_told_in_a_line(machine, capsys, monkeypatch):
@@ -281,52 +323,234 @@ def test_unwritable_checkout_is_told_in_a_line(machine, capsys, monkeypatch):
     assert re.search(r'\.venv: Permission denied; .*writable', error_line(capsys))
 
 
-def test_missing_compiler_is_told(install, monkeypatch):
+def test_missing_compiler_is_told(monkeypatch):
     monkeypatch.setenv('CXX', 'no-such-compiler -O2')
-    with pytest.raises(install.InstallError, match="no 'no-such-compiler'.* apt install g\\+\\+"):
-        install.check_compiler()
+    with pytest.raises(InstallError, match="no 'no-such-compiler'.* apt install g\\+\\+"):
+        checks.check_compiler()
 
 
-def test_missing_headers_are_told(install, monkeypatch, tmp_path):
+def test_missing_headers_are_told(monkeypatch, tmp_path):
     monkeypatch.setenv('CXX', sys.executable)
-    monkeypatch.setattr(install.sysconfig, 'get_path', lambda _: str(tmp_path))
-    with pytest.raises(install.InstallError, match=r'Python\.h; .*apt install python3'):
-        install.check_compiler()
+    monkeypatch.setattr(sysconfig, 'get_path', lambda _: str(tmp_path))
+    with pytest.raises(InstallError, match=r'Python\.h; .*apt install python3'):
+        checks.check_compiler()
 
 
 @pytest.fixture
-def installer(install, monkeypatch, tmp_path):
-    monkeypatch.setattr(install, 'ROOT', tmp_path)
-    installer = install.Installer(install.ENVIRONMENTS['default'])
-    installer.folder.mkdir()
-    return installer
+def venv(tmp_path):
+    venv = VirtualEnvironment(tmp_path, '.venv')
+    venv.folder.mkdir()
+    return venv
 
 
-def fail_with(installer, text):
-    code = f'import sys; print({text!r}); sys.exit(3)'
-    with pytest.raises(Exception) as error:
-        installer.run('doing something (a while)', [sys.executable, '-c', code])
+def run_python(venv, code):
+    return venv.run('doing something (a while)', [sys.executable, '-c', code])
+
+
+def fail_with(venv, text):
+    with pytest.raises(InstallError) as error:
+        run_python(venv, f'import sys; print({text!r}); sys.exit(3)')
     return str(error.value)
 
 
-def test_failing_command_shows_the_end_of_its_output_and_where_the_rest_is(installer):
-    message = fail_with(installer, '\n'.join(f'line {number}' for number in range(20)))
+def test_failing_command_shows_the_end_of_its_output_and_where_the_rest_is(venv):
+    message = fail_with(venv, '\n'.join(f'line {number}' for number in range(20)))
     assert message.splitlines()[0] == 'doing something failed'
-    assert str(installer.log) in message
+    assert str(venv.log) in message
     assert message.splitlines()[-1].strip() == 'line 19'
     assert 'line 3' not in message
-    assert 'line 3' in installer.log.read_text()
+    assert 'line 3' in venv.log.read_text()
 
 
-def test_unreachable_index_is_told_from_other_failures(installer):
+def test_unreachable_index_is_told_from_other_failures(venv):
     retry = "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError'"
-    assert 'index cannot be reached' in fail_with(installer, retry)
-    assert 'index cannot be reached' not in fail_with(installer, 'No space left on device')
+    assert 'cannot reach the package index' in fail_with(venv, retry)
+    assert 'cannot reach the package index' not in fail_with(venv, 'No space left on device')
 
 
-def test_progress_counts_compiled_files(install):
-    assert install.Progress.step('  [7/78] c++ -MMD -MF nms.o') == '7 of 78 files'
-    assert install.Progress.step('  Downloading https://a.b/c/torch-2.10.whl (9 MB)') == (
-        'Downloading torch-2.10.whl'
+# Old Pythons
+
+
+@pytest.mark.parametrize('version', [(2, 7, 18), (3, 6, 15), (3, 9, 18)])
+def test_launcher_tells_old_pythons_that_they_are_too_old(monkeypatch, version):
+    monkeypatch.setattr(sys, 'version_info', version)
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(LAUNCHER), run_name='__main__')
+    (message,) = stopped.value.args  # text: printed to the error stream, exit status 1
+    assert f'{sys.executable} is Python {".".join(map(str, version))}, ' in message
+    assert 'make PYTHON=' in message
+    assert '\n' not in message
+    oldest = min(environment.pythons[0] for environment in ENVIRONMENTS.values())
+    newest = max(environment.pythons[1] for environment in ENVIRONMENTS.values())
+    assert 'needs {}.{} to {}.{};'.format(*oldest, *newest) in message
+
+
+def test_old_pythons_can_read_the_launcher():
+    source = LAUNCHER.read_text()
+    tree = ast.parse(source, feature_version=(3, 6))
+    source.encode('ascii')  # Python 2 reads nothing else without being told
+    assert not any(isinstance(node, ast.JoinedStr) for node in ast.walk(tree))  # Python 2, too
+
+
+@pytest.mark.parametrize('version', ['2.7', '3.6', '3.7', '3.8', '3.9'])
+def test_old_python_itself_prints_one_line(version):
+    pyenv = Path(os.environ.get('PYENV_ROOT', '~/.pyenv')).expanduser()
+    folders = ['/usr/bin', '/usr/local/bin', *pyenv.glob('versions/*/bin')]
+    python = shutil.which(f'python{version}', path=os.pathsep.join(map(str, folders)))
+    if python is None:
+        pytest.skip(f'there is no Python {version} here')
+    ran = subprocess.run([python, LAUNCHER, 'lint'], capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert ran.stdout == ''
+    assert re.fullmatch(rf'Error: .* is Python {version}\.\d+, but .*\n', ran.stderr)
+
+
+# Progress
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+class Terminal:
+    """A terminal that keeps what is printed."""
+
+    def __init__(self):
+        self.text = ''
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+    def isatty(self):
+        return True
+
+    def line(self):
+        return self.text.split('\r\033[K')[-1]
+
+
+def ninja_line(done, total=78):
+    return f'  [{done}/{total}] c++ -MMD -MF /somewhere/nms.o\n'
+
+
+def test_even_steps_are_extrapolated():
+    pace = Pace(window=20, fewest=5)
+    left = [pace.seconds_left(done, 100, 10.0 * done) for done in range(1, 101)]
+    assert left[:5] == [None] * 5
+    assert left[5:] == [10.0 * (100 - done) for done in range(6, 101)]
+
+
+def test_recent_steps_count():
+    """185 files: 60 of 1 s, then 125 of 10 s."""
+    pace = Pace(window=20, fewest=5)
+    now, left = 0.0, {}
+    for done in range(1, 186):
+        now += 1 if done <= 60 else 10
+        left[done] = pace.seconds_left(done, 185, now)
+    assert left[60] == 125 * 1  # nothing tells that the others are larger
+    assert left[70] == 115 * (10 * 1 + 10 * 10) / 20
+    assert left[80] == 105 * 10  # 60 cheap files are forgotten; a mean of all would say 340 s
+
+
+def test_next_build_starts_a_new_measurement():
+    pace = Pace(window=20, fewest=5)
+    for done in range(1, 11):
+        pace.seconds_left(done, 10, 100.0 * done)
+    left = [pace.seconds_left(done, 50, 2000.0 + done) for done in range(1, 8)]
+    assert left == [None] * 5 + [44.0, 43.0]
+
+
+@pytest.mark.parametrize(
+    'seconds, words',
+    [
+        (0, 'less than a minute left'),
+        (29, 'less than a minute left'),
+        (31, 'about 1 min left'),
+        (840, 'about 14 min left'),
+        (5700, 'about 95 min left'),
+    ],
+)
+def test_time_left_in_words(seconds, words):
+    assert time_left(seconds) == words
+
+
+def test_pipe_gets_a_line_per_minute_with_the_time_left(capsys):
+    clock = Clock()
+    with Progress('compiling (once per user; usually 9 minutes)', clock) as progress:
+        for done in range(1, 79):
+            clock.now += 10
+            progress.show(ninja_line(done))
+            progress.show('nms.cpp: warning: unused variable [-Wunused]\n')
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == '  compiling (once per user; usually 9 minutes) ...'
+    assert lines[1:4] == [
+        '    6 of 78 files, about 12 min left',
+        '    12 of 78 files, about 11 min left',
+        '    18 of 78 files, about 10 min left',
+    ]
+    assert lines[-3:] == [
+        '    72 of 78 files, about 1 min left',
+        '    78 of 78 files',
+        '  compiling: 780 s',
+    ]
+    assert len(lines) == 1 + 780 // 60 + 1
+
+
+def test_terminal_line_keeps_the_time_left_in_80_columns(monkeypatch):
+    monkeypatch.setenv('COLUMNS', '80')
+    monkeypatch.setattr(sys, 'stdout', Terminal())
+    clock = Clock()
+    what = "compiling mmcv's operators (once per user; usually 9 minutes on 2 cores)"
+    with Progress(what, clock) as progress:
+        assert sys.stdout.line() == f'  {what} ...'
+        for done in range(1, 38):
+            clock.now += 5.7
+            progress.show(ninja_line(done, 185))
+            if done == 2:
+                assert sys.stdout.line() == "  compiling mmcv's operators ... 2 of 185 files"
+        assert sys.stdout.line() == (
+            "  compiling mmcv's operators ... 37 of 185 files, about 14 min left"
+        )
+        clock.now += 800
+    assert sys.stdout.line() == "  compiling mmcv's operators: 1011 s\n"
+
+
+def test_failure_ends_the_line(capsys):
+    with pytest.raises(InstallError), Progress('compiling (a while)'):
+        raise InstallError
+    assert capsys.readouterr().out.splitlines()[-1] == '  compiling: failed'
+
+
+def test_pip_is_followed_by_package(monkeypatch):
+    monkeypatch.setattr(sys, 'stdout', Terminal())
+    with Progress('installing packages (usually 3 minutes)') as progress:
+        progress.show('  Downloading https://a.b/c/torch-2.10.whl (9 MB)')
+        assert sys.stdout.line() == '  installing packages ... Downloading torch-2.10.whl'
+        progress.show('  copying mmcv/ops/nms.py')
+        assert sys.stdout.line() == '  installing packages ... Downloading torch-2.10.whl'
+
+
+def test_build_in_a_process_is_followed(venv, monkeypatch, capsys):
+    """A script prints ninja's lines; every look at the clock is 20 s later than the last."""
+    ticks = iter(range(0, 10_000, 20))
+    monkeypatch.setattr(
+        virtual_environment, 'Progress', functools.partial(Progress, clock=ticks.__next__)
     )
-    assert install.Progress.step('  copying mmcv/ops/nms.py') is None
+    code = 'for n in range(1, 11): print(f"  [{n}/10] c++ -c file{n}.cpp")'
+    assert run_python(venv, code) == '  [10/10] c++ -c file10.cpp'
+    assert capsys.readouterr().out.splitlines() == [
+        '  doing something (a while) ...',
+        '    3 of 10 files',
+        '    6 of 10 files, about 1 min left',
+        '    9 of 10 files, less than a minute left',
+        '  doing something: 220 s',
+    ]
+    assert '[7/10] c++ -c file7.cpp' in venv.log.read_text()

@@ -87,7 +87,8 @@ class Operators:
         kept = self._find_wheel(wheels)
         if kept:
             try:
-                return self._install(kept, device)
+                self._install(kept, device)
+                return
             except InstallError as error:
                 say(f'{error}\nThe kept wheel does not work; compiling again')
         self._install(self._build(wheels), device)
