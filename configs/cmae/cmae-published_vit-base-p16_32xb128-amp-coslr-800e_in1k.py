@@ -1,6 +1,7 @@
 # ViT-B/16, the released code's recipe, 800 epochs.
 # Command: tools/train.py configs/cmae/cmae-published_vit-base-p16_32xb128-amp-coslr-800e_in1k.py
-# Hardware: 32 GPUs of batch 128 (docs/launching.md). Time and result: not measured.
+# Hardware: 32 GPUs of batch 128 (docs/launching.md; fewer: --auto-scale-lr).
+# Measured: not measured.
 _base_ = './cmae-published_vit-base-p16_32xb128-amp-coslr-300e_in1k.py'
 
 train_cfg = dict(max_epochs=800)

@@ -1,6 +1,7 @@
 # A small ViT on built-in photographs (64x64, 14 classes): width 128, 4 blocks.
 # Command: tools/quickstart.py (make quickstart), or tools/train.py with this file.
-# Hardware: 2 CPU cores. Time and result: see docs/results.md.
+# Hardware: 2 CPU cores.
+# Measured: see docs/results.md.
 _base_ = [
     '../_base_/models/cmae_vit-tiny-p4.py',
     '../_base_/datasets/imagenet_cmae.py',
@@ -21,7 +22,7 @@ model = dict(
     head=dict(predictor=projector),
 )
 
-# the pictures are grey: one channel, and nothing to do for saturation and hue
+# the pictures are grey: one channel, so saturation and hue have nothing to change
 data_preprocessor = dict(mean=[127.5], std=[50.0])
 train_pipeline = [
     dict(type='LoadImage', color_type='grayscale'),

@@ -1,6 +1,7 @@
 # ViT-B/16, the paper's recipe, 800 epochs.
 # Command: tools/train.py configs/cmae/cmae_vit-base-p16_32xb128-amp-coslr-800e_in1k.py
-# Hardware: 32 GPUs of batch 128 (docs/launching.md). Time and result: not measured.
+# Hardware: 32 GPUs of batch 128 (docs/launching.md; fewer: --auto-scale-lr).
+# Measured: not measured.
 _base_ = [
     '../_base_/models/cmae_vit-base-p16.py',
     '../_base_/datasets/imagenet_cmae.py',

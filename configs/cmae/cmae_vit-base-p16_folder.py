@@ -1,8 +1,9 @@
 # ViT-B/16 on any folder of images, with or without sub-folders; one GPU.
 # Command: tools/train.py configs/cmae/cmae_vit-base-p16_folder.py \
 #     --cfg-options train_dataloader.dataset.data_root=/path/to/images
-# (for another batch size or more GPUs add --auto-scale-lr)
-# Hardware: 1 GPU. Time and result: not measured.
+# The learning rate scales with the batch.
+# Hardware: 1 GPU.
+# Measured: not measured.
 _base_ = './cmae_vit-base-p16_32xb128-amp-coslr-300e_in1k.py'
 
 train_dataloader = dict(dataset=dict(data_root='data/images/', data_prefix=''))

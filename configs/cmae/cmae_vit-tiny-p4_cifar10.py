@@ -1,7 +1,8 @@
 # A small ViT on 32x32 images: CIFAR-10 as class folders train/ and test/.
 # Command: tools/train.py configs/cmae/cmae_vit-tiny-p4_cifar10.py \
 #     --cfg-options train_dataloader.dataset.data_root=/path/to/cifar10
-# Hardware: 2 CPU cores. Time and result: see docs/results.md.
+# Hardware: 2 CPU cores.
+# Measured: see docs/results.md.
 _base_ = [
     '../_base_/models/cmae_vit-tiny-p4.py',
     '../_base_/datasets/cifar10_cmae.py',

@@ -1,6 +1,7 @@
 # ViT-S/16, MAE baseline on CMAE's data path, 800 epochs.
 # Command: tools/train.py configs/mae/mae_vit-small-p16_32xb128-amp-coslr-800e_in1k.py
-# Hardware: 32 GPUs of batch 128 (docs/launching.md). Time and result: not measured.
+# Hardware: 32 GPUs of batch 128 (docs/launching.md; fewer: --auto-scale-lr).
+# Measured: not measured.
 _base_ = [
     '../_base_/models/mae_vit-small-p16.py',
     '../_base_/datasets/imagenet_mae.py',

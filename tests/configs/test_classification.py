@@ -1,4 +1,4 @@
-"""Configs of classification: their headers, and every value that they train with."""
+"""Configs of classification: every value that they train with."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Configs of detection: their headers, and every value that they train with."""
+"""Configs of detection: every value that they train with."""
 
 import re
 import textwrap

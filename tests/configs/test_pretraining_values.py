@@ -96,7 +96,9 @@ def pipeline(recipe, master, crop, shift, views):
     ]
 
 
-@pytest.mark.parametrize('recipe, size', itertools.product(('cmae', 'cmae-published'), ENCODERS))
+@pytest.mark.parametrize(
+    'recipe, size', list(itertools.product(('cmae', 'cmae-published'), ENCODERS))
+)
 def test_models_of_imagenet_runs(recipe, size):
     values = PUBLISHED if recipe == 'cmae-published' else PAPER
     width, depth, heads = ENCODERS[size]

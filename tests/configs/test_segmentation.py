@@ -1,4 +1,4 @@
-"""Configs of segmentation: their headers, and every value that they train with."""
+"""Configs of segmentation: every value that they train with."""
 
 import copy
 import functools

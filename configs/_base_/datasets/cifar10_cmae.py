@@ -6,7 +6,7 @@ train_pipeline = [
     dict(type='MasterCrop', scale=36, crop_ratio_range=(0.2, 1.0)),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PixelShift', crop_size=32, max_shift=4),
-    # no blur: at 32x32 it takes away what there is to see
+    # no blur: it leaves too little to see at 32x32
     dict(type='ColorAugment', view='target', blur_prob=0.0),
     dict(type='PackViews', where='device'),
 ]

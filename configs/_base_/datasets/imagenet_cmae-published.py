@@ -1,5 +1,5 @@
-# The released code's data: as the paper's but for shifts of 0 to 31 pixels in a master image of
-# 256x256, and for the weights of grey, which it lists in the order of BGR and applies to RGB.
+# The released code's data: the paper's except for shifts of 0 to 31 pixels in a master image of
+# 256x256, and for the grey weights, which it lists in BGR order and applies to RGB.
 _base_ = './imagenet_cmae.py'
 
 load, crop, flip, shift, color, pack = _base_.train_pipeline

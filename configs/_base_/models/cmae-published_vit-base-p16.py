@@ -1,8 +1,8 @@
-# CMAE by the released code (github.com/ZhichengHuang/CMAE at e786a52), number
-# for number: tools/check_parity.py. Here are the model's differences to the paper's.
+# CMAE as in the released code (github.com/ZhichengHuang/CMAE at e786a52), number
+# for number: tools/check_parity.py. This file has the model's differences from the paper's.
 _base_ = './cmae_vit-base-p16.py'
 
-# Xavier for encoder and decoders alone: projectors and predictor keep torch's initialisation
+# Xavier for encoder and decoders only: projectors and predictor keep torch's initialisation
 init_cfg = _base_.model.init_cfg
 model = dict(
     init_cfg=None,

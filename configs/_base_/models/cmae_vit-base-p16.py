@@ -1,4 +1,4 @@
-# CMAE by the paper (arXiv 2207.13532): masks of single patches, 75 %, target
+# CMAE as in the paper (arXiv 2207.13532): masks of single patches, 75 %, target
 # encoder like the online one. Widths that follow from the encoder are derived.
 projector = dict(
     type='NonLinearNeck',

@@ -1,7 +1,8 @@
 # The quickstart's encoder fine-tuned on ten labelled pictures of each of 14 classes, after `make quickstart`.
 # Command: tools/train.py configs/benchmarks/classification/quickstart.py
 # (from random weights: --cfg-options model.backbone.init_cfg=None)
-# Hardware: 2 CPU cores. Time and result: see docs/classification.md.
+# Hardware: 2 CPU cores.
+# Measured: see docs/classification.md.
 _base_ = 'mmpretrain::_base_/default_runtime.py'
 
 custom_imports = dict(imports=['cmae_mm'], allow_failed_imports=False)

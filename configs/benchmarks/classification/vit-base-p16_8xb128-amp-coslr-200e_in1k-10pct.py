@@ -1,11 +1,12 @@
 # ViT-B/16 fine-tuned on 10 % of ImageNet, 200 epochs, batch 8 x 128.
 # Command: tools/train.py configs/benchmarks/classification/vit-base-p16_8xb128-amp-coslr-200e_in1k-10pct.py \
 #     --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth
-# Of each class's images those of SimCLR's list imagenet_subsets/10percent.txt (github.com/google-research/simclr),
-# 128,116 of them. data/imagenet/meta/train_10percent.txt has a line of path and label for each, such as
-# 'n01440764/n01440764_10026.JPEG 0'; docs/classification.md has the command that makes it from that list.
-# Schedule and rate, 200 epochs at 2.5e-4 per 256 images, are this project's choice.
-# Hardware: 8 GPUs (docs/launching.md). Time and result: not measured.
+# Trains on the 128,116 images of SimCLR's imagenet_subsets/10percent.txt (github.com/google-research/simclr).
+# data/imagenet/meta/train_10percent.txt has one line of path and label per image, such as
+# 'n01440764/n01440764_10026.JPEG 0'; docs/classification.md has the command that makes it from SimCLR's list.
+# The schedule and the rate, 200 epochs at 2.5e-4 per 256 images, are this project's choice.
+# Hardware: 8 GPUs of batch 128 (docs/launching.md; fewer: --auto-scale-lr).
+# Measured: not measured.
 _base_ = './vit-base-p16_8xb128-amp-coslr-100e_in1k.py'
 
 train_dataloader = dict(dataset=dict(ann_file='meta/train_10percent.txt'))

@@ -2,8 +2,9 @@
 # Command: tools/train.py configs/benchmarks/classification/vit-large-p16_8xb128-amp-partial-coslr-100e_in1k.py \
 #     --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth
 # k is set by model.backbone.frozen_stages = 24 - k on the command line: 24 for k = 0, 23 for k = 1, 22 for k = 2, 20 for k = 4, 18 for k = 6, 16 for k = 8, 12 for k = 12, 0 for k = 24.
-# Frozen are the first blocks and, unless k is 24, the embedding; k = 0 trains the head and its norm.
-# Hardware: 8 GPUs (docs/launching.md). Time and result: not measured.
+# The first blocks are frozen and, unless k is 24, so is the embedding; k = 0 trains only the head and its norm.
+# Hardware: 8 GPUs of batch 128 (docs/launching.md; fewer: --auto-scale-lr).
+# Measured: not measured.
 _base_ = './vit-large-p16_8xb128-amp-coslr-100e_in1k.py'
 
 model = dict(backbone=dict(frozen_stages=20))

@@ -2,7 +2,8 @@
 # Command: tools/train.py configs/benchmarks/classification/vit-small-p16_8xb2048-amp-linear-coslr-90e_in1k.py \
 #     --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth
 # MAE's recipe as mmpretrain has it for ViT-B.
-# Hardware: 8 GPUs (docs/launching.md). Time and result: not measured.
+# Hardware: 8 GPUs of batch 2048 (docs/launching.md; fewer: --auto-scale-lr).
+# Measured: not measured.
 _base_ = './vit-base-p16_8xb2048-amp-linear-coslr-90e_in1k.py'
 
 model = dict(

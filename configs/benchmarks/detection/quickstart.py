@@ -2,7 +2,8 @@
 # Command: tools/downstream.py --tasks detection (make downstream), or, with the scenes that it
 #     writes to data/scenes: tools/train.py configs/benchmarks/detection/quickstart.py \
 #     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/quickstart/epoch_8.pth
-# Hardware: 2 CPU cores. Time and result: see docs/detection.md.
+# Hardware: 2 CPU cores.
+# Measured: see docs/detection.md.
 _base_ = './vit-base-p16_fpn_mask-rcnn_8xb2-amp-1x_coco.py'
 
 classes = ('gravel', 'leaves', 'petals', 'print', 'temple')

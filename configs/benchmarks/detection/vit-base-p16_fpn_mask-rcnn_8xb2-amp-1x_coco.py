@@ -1,7 +1,8 @@
 # ViT-B/16 in Mask R-CNN with a feature pyramid of four blocks, on COCO for 12 epochs (1x), batch 8 x 2.
 # Command: tools/train.py configs/benchmarks/detection/vit-base-p16_fpn_mask-rcnn_8xb2-amp-1x_coco.py \
 #     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/cmae_vit-base-p16_32xb128-amp-coslr-1600e_in1k/epoch_1600.pth
-# Hardware: 8 GPUs (docs/launching.md). Memory, time and result: not measured.
+# Hardware: 8 GPUs of batch 2 (docs/launching.md; fewer: --auto-scale-lr).
+# Measured: not measured.
 _base_ = [
     'mmdet::_base_/models/mask-rcnn_r50_fpn.py',
     'mmdet::_base_/datasets/coco_instance.py',
@@ -17,7 +18,7 @@ model = dict(
         type='mmpretrain.DownstreamViT',
         arch='b',
         img_size=1024,
-        # as in ViTDet: a block that sees all of 800x1333 pixels costs several times one that does not
+        # as in ViTDet: a global block at 800x1333 pixels costs several times a windowed one
         window_size=14,
         global_blocks=4,
         rel_pos=True,
@@ -56,6 +57,6 @@ optim_wrapper = dict(
     constructor='mmpretrain.LayerDecayOptimWrapperConstructor',
     paramwise_cfg=dict(layer_decay_rate=0.7),
 )
-# heads of another number of classes than the data set's: an error that says so
+# stops with an error if a head and the data set differ in their number of classes
 custom_hooks = [dict(type='NumClassCheckHook')]
 default_hooks = dict(progress=dict(type='mmpretrain.ProgressHook'))

@@ -1,7 +1,8 @@
 # ViT-S/16 in Mask R-CNN with a feature pyramid of four blocks, on COCO for 12 epochs (1x), batch 8 x 2.
 # Command: tools/train.py configs/benchmarks/detection/vit-small-p16_fpn_mask-rcnn_8xb2-amp-1x_coco.py \
 #     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/cmae_vit-small-p16_32xb128-amp-coslr-1600e_in1k/epoch_1600.pth
-# Hardware: 8 GPUs (docs/launching.md). Memory, time and result: not measured.
+# Hardware: 8 GPUs of batch 2 (docs/launching.md; fewer: --auto-scale-lr).
+# Measured: not measured.
 _base_ = './vit-base-p16_fpn_mask-rcnn_8xb2-amp-1x_coco.py'
 
 model = dict(

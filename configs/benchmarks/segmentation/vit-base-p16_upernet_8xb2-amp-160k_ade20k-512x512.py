@@ -2,8 +2,9 @@
 # Command: tools/train.py configs/benchmarks/segmentation/vit-base-p16_upernet_8xb2-amp-160k_ade20k-512x512.py \
 #     --cfg-options model.backbone.init_cfg.checkpoint=PRETRAINED.pth
 # The protocol of BEiT and MAE: AdamW, lr 1e-4, layer decay 0.65, drop path 0.1, crops and windows of 512.
-# The paper reports 52.5 % mIoU for another encoder, a hybrid one.
-# Hardware: 8 GPUs (docs/launching.md). Time and result: not measured.
+# Hardware: 8 GPUs of batch 2 (docs/launching.md; fewer: --auto-scale-lr).
+# Reported: 52.5 % mIoU, but with the paper's hybrid encoder (arXiv 2207.13532).
+# Measured: not measured.
 _base_ = [
     'mmseg::_base_/models/upernet_mae.py',
     'mmseg::_base_/datasets/ade20k.py',
@@ -38,7 +39,7 @@ model = dict(
 check = dict(type='mmpretrain.CheckLabelMap', num_classes=num_classes)
 train_pipeline = [*_base_.train_pipeline[:2], check, *_base_.train_pipeline[2:]]
 test_pipeline = [*_base_.test_pipeline[:3], check, *_base_.test_pipeline[3:]]
-# The host's scales are of the original images; the protocol's, of the size they are tested at.
+# The host's scales refer to the original images, the protocol's to the size of the test.
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(

@@ -1,8 +1,9 @@
 # A small UperNet on street scenes at half resolution (CamVid, 11 classes), on any CPU.
-# For data of one's own: copy this file and change the four lines below, see docs/segmentation.md.
+# For your own data, copy this file and change the four lines below: see docs/segmentation.md.
 # Command: tools/train.py configs/benchmarks/segmentation/vit-tiny-p4_upernet_camvid.py \
 #     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/cmae_vit-tiny-p4_cifar10/epoch_60.pth
-# Hardware: 2 CPU cores. Time and result: see docs/segmentation.md.
+# Hardware: 2 CPU cores.
+# Measured: see docs/segmentation.md.
 _base_ = './vit-base-p16_upernet_8xb2-amp-160k_ade20k-512x512.py'
 
 # images/{train,val}/NAME.png and annotations/{train,val}/NAME.png
