@@ -1,4 +1,4 @@
-"""The classification benchmarks: what their configs say, and that they train."""
+"""The classification benchmarks train as documented, each part that should and no other."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Detection configs: the protocols they state, and training on files as COCO has them."""
+"""Detectors around the encoder train on files in the format of COCO."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""UperNet around the encoder: what the configs say, and that they train, test and refuse."""
+"""UperNet around the encoder trains, tests and rejects wrong data."""
 
 import copy
 import functools
