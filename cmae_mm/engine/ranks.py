@@ -157,4 +157,5 @@ def _run(rank: int, function: Callable, world: int, folder: str, args: tuple) ->
         'gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=world
     )
     torch.save(function(rank, *args), Path(folder, f'{rank}.pt'))
-    distributed.destroy_process_group()
+    # The group ends with the process. Destroying it can hang for ever in torch 2.1: it waits,
+    # holding the GIL, for a thread of gloo that needs the GIL to release the last tensors.
