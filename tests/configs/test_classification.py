@@ -4,7 +4,6 @@ import re
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 
@@ -17,6 +16,7 @@ from tests.helpers.classification import (
     encoder_and_task,
     every_config,
 )
+from tests.helpers.configs import read_config
 
 # encoder, task: GPUs x batch, learning rate, layer decay, drop path, frozen blocks, epochs, warm-up
 TABLE = {
@@ -54,7 +54,7 @@ def test_config_is_a_delta_of_a_few_lines(path):
 def test_values_are_those_of_the_table():
     found = {}
     for path in CONFIGS:
-        cfg = Config.fromfile(path)
+        cfg = read_config(path)
         warm_up, cosine = cfg.param_scheduler
         epochs = cfg.train_cfg.max_epochs
         assert (warm_up.end, cosine.end) == (cosine.begin, epochs)
@@ -78,7 +78,7 @@ def test_values_are_those_of_the_table():
 
 @every_config
 def test_optimiser_and_data_path(path):
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     size, task = encoder_and_task(path)
     wrapper = cfg.optim_wrapper
     assert (wrapper.type, wrapper.dtype) == ('PrecisionOptimWrapper', 'float16')
@@ -98,7 +98,7 @@ def test_optimiser_and_data_path(path):
 
 @every_config
 def test_model_builds(path):
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     init_default_scope(cfg.default_scope)
     with torch.device('meta'):
         model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor})

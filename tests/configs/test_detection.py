@@ -5,12 +5,12 @@ import textwrap
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from cmae_mm.demo.scenes import THINGS
+from tests.helpers.configs import read_config
 from tests.helpers.detection import FOLDER, FPN, FULL_SIZE, QUICKSTART, ROOT, VITDET, stem
-from tests.helpers.docs import python_blocks, read_config
+from tests.helpers.docs import config_from_text, python_blocks
 from tests.helpers.hosts import require_models
 
 MODELS = require_models('mmdet')
@@ -38,7 +38,7 @@ def test_a_size_is_a_delta(path):
 )
 def test_protocol_of_vitdet(size, drop_path, decay):
     """As arXiv 2203.16527 and detectron2's projects/ViTDet/configs/COCO state it."""
-    cfg = Config.fromfile(VITDET[size])
+    cfg = read_config(VITDET[size])
     assert cfg.model.backbone.drop_path_rate == drop_path
     assert cfg.optim_wrapper.optimizer == dict(
         type='AdamW', lr=1e-4, betas=(0.9, 0.999), weight_decay=0.1
@@ -70,7 +70,7 @@ def test_protocol_of_vitdet(size, drop_path, decay):
     'size, drop_path, decay', [('small', 0.1, 0.7), ('base', 0.1, 0.7), ('large', 0.2, 0.8)]
 )
 def test_protocol_of_the_short_schedule(size, drop_path, decay):
-    cfg = Config.fromfile(FPN[size])
+    cfg = read_config(FPN[size])
     assert cfg.model.backbone.drop_path_rate == drop_path
     assert cfg.optim_wrapper.optimizer == dict(
         type='AdamW', lr=1e-4, betas=(0.9, 0.999), weight_decay=0.1
@@ -83,7 +83,7 @@ def test_protocol_of_the_short_schedule(size, drop_path, decay):
 
 @pytest.mark.parametrize('path', FULL_SIZE, ids=stem)
 def test_model_is_what_the_protocol_says(path):
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     init_default_scope(cfg.default_scope)
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
@@ -111,12 +111,12 @@ def test_model_is_what_the_protocol_says(path):
 @pytest.mark.parametrize('path', [*FULL_SIZE, QUICKSTART], ids=stem)
 @pytest.mark.parametrize('part', ['train', 'test'])
 def test_masks_are_checked_before_they_are_loaded(path, part):
-    pipeline = [step.type for step in Config.fromfile(path)[f'{part}_pipeline']]
+    pipeline = [step.type for step in read_config(path)[f'{part}_pipeline']]
     assert pipeline.index('mmpretrain.CheckMasks') < pipeline.index('LoadAnnotations')
 
 
 def test_quickstart_knows_the_things_of_the_scenes():
-    cfg = Config.fromfile(QUICKSTART)
+    cfg = read_config(QUICKSTART)
     heads = cfg.model.roi_head.bbox_head, cfg.model.roi_head.mask_head
     assert all(head.num_classes == len(THINGS) for head in heads)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
@@ -134,7 +134,7 @@ OWN_CONFIG, FROM_OBJECTS, BOXES_ALONE = python_blocks('detection.md')
 
 def test_the_paper_s_schedule_is_a_config_of_three_lines(tmp_path):
     (text,) = re.findall(r'\n((?:    .*\n|\n)+)', PAPER_PART)
-    cfg = read_config(textwrap.dedent(text), tmp_path)
+    cfg = config_from_text(textwrap.dedent(text), tmp_path)
     warm_up, cosine = cfg.param_scheduler
     assert (warm_up.end, warm_up.by_epoch) == (250, False)
     assert cosine == dict(type='CosineAnnealingLR', T_max=100, convert_to_iter_based=True)

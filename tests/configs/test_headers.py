@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
+
+from tests.helpers.configs import read_config
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/**/*.py'))
@@ -61,7 +62,7 @@ def test_hardware_is_what_the_name_says(path):
         assert hardware.startswith(f'{batch[1]} GPUs of batch {batch[2]} (docs/launching.md')
         if path.parent.name == 'detection':
             pytest.importorskip('mmdet')  # whose configs it inherits
-        cfg = Config.fromfile(path)
+        cfg = read_config(path)
         assert cfg.train_dataloader.batch_size == int(batch[2])
         assert cfg.auto_scale_lr.base_batch_size == int(batch[1]) * int(batch[2])
     else:

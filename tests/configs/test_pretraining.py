@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import HOOKS, TRANSFORMS, init_default_scope
 from mmpretrain.registry import MODELS
 
 import cmae_mm  # noqa: F401
+from tests.helpers.configs import read_config
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / 'configs').glob('*mae/*.py'))
@@ -21,7 +21,7 @@ def named(path):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=named)
 def test_data_path_makes_what_the_model_takes(path):
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     init_default_scope(cfg.default_scope)
     for hook in cfg.custom_hooks if 'custom_hooks' in cfg else []:
         HOOKS.build(hook)
@@ -36,7 +36,7 @@ def test_data_path_makes_what_the_model_takes(path):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=named)
 def test_schedule_ends_with_training(path):
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     warm_up, cosine = cfg.param_scheduler
     assert warm_up.end == cosine.begin and cosine.end == cfg.train_cfg.max_epochs
     assert cosine.T_max == cosine.end - cosine.begin
@@ -45,7 +45,7 @@ def test_schedule_ends_with_training(path):
 @pytest.mark.parametrize('path', MODEL_FILES, ids=named)
 def test_model_builds(path):
     with torch.device('meta'):
-        model = MODELS.build(Config.fromfile(path).model)
+        model = MODELS.build(read_config(path).model)
     grid = model.backbone.patch_resolution
     decoder = model.pixel_decoder if 'cmae' in path.stem else model.neck
     assert decoder.num_patches == grid[0] * grid[1]
@@ -53,7 +53,7 @@ def test_model_builds(path):
 
 def test_recipes_name_all_their_differences():
     paper, published = (
-        Config.fromfile(ROOT / f'configs/_base_/models/{name}_vit-base-p16.py').model
+        read_config(ROOT / f'configs/_base_/models/{name}_vit-base-p16.py').model
         for name in ('cmae', 'cmae-published')
     )
     assert (paper.backbone.mask_ratio, paper.backbone.mask_block) == (0.75, 1)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.registry import MODELS
 
 import cmae_mm  # noqa: F401
+from tests.helpers.configs import read_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
@@ -37,7 +37,7 @@ NAMES = [
 
 def imagenet_config(recipe, size, epochs):
     name = f'{recipe}_vit-{size}-p16_32xb128-amp-coslr-{epochs}e_in1k.py'
-    return Config.fromfile(CONFIGS / name)
+    return read_config(CONFIGS / name)
 
 
 @pytest.mark.parametrize('recipe, size, epochs', NAMES)
@@ -155,7 +155,7 @@ def test_models_of_imagenet_runs(recipe, size):
 )
 def test_folder_configs_are_the_paper_s_with_a_rate_that_follows_the_batch(name, values):
     cfg, paper = (
-        Config.fromfile(CONFIGS / f'{name}.py'),
+        read_config(CONFIGS / f'{name}.py'),
         imagenet_config('cmae/cmae', 'base', 300),
     )
     assert cfg.auto_scale_lr == dict(base_batch_size=4096, enable=True)
@@ -176,7 +176,7 @@ SMALL = {
 @pytest.mark.parametrize('name', SMALL)
 def test_small_runs(name):
     master, crop, shift, smallest, batch, epochs, warm_up, momentum = SMALL[name]
-    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    cfg = read_config(CONFIGS / f'{name}.py')
     steps = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
     assert steps['MasterCrop'] == dict(
         type='MasterCrop', scale=master, crop_ratio_range=(smallest, 1.0)

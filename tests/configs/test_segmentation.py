@@ -1,41 +1,24 @@
 """Configs of segmentation: every value that they train with."""
 
-import copy
-import functools
-from pathlib import Path
-
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.models import VisionTransformer
 from mmpretrain.registry import MODELS
 
 from cmae_mm.demo.scenes import SCENE_CLASSES
-
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / 'configs' / 'benchmarks' / 'segmentation'
-CONFIGS = sorted(FOLDER.glob('*.py'))
-
-
-ADE20K = [path for path in CONFIGS if 'ade20k' in path.stem]
-
-
-TRAINED = [path for path in ADE20K if not path.stem.endswith('-ms')]
-TESTED = [path for path in ADE20K if path.stem.endswith('-ms')]
-QUICKSTART = FOLDER / 'quickstart.py'
-PROTOCOL = 'upernet_8xb2-amp-160k_ade20k-512x512'
-
-
-def named(path):
-    return path.stem
-
-
-_read = functools.cache(Config.fromfile)
-
-
-def config(path):
-    return copy.deepcopy(_read(path))
+from tests.helpers.configs import read_config
+from tests.helpers.segmentation import (
+    ADE20K,
+    CONFIGS,
+    FOLDER,
+    PROTOCOL,
+    QUICKSTART,
+    ROOT,
+    TESTED,
+    TRAINED,
+    named,
+)
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=named)
@@ -51,7 +34,7 @@ def test_a_variant_is_a_delta(path):
 
 @pytest.mark.parametrize('path', TRAINED, ids=named)
 def test_protocol(path):
-    cfg = config(path)
+    cfg = read_config(path)
     optimizer = cfg.optim_wrapper.optimizer
     assert optimizer.type == 'AdamW' and optimizer.lr == 1e-4
     assert optimizer.betas == (0.9, 0.999) and optimizer.weight_decay == 0.05
@@ -78,7 +61,7 @@ def test_protocol(path):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=named)
 def test_heads_are_as_wide_as_the_encoder_and_norms_can_be_replaced(path):
-    cfg = config(path)
+    cfg = read_config(path)
     model = cfg.model.get('module', cfg.model)
     arch = model.backbone.arch
     settings = VisionTransformer.arch_zoo[arch] if isinstance(arch, str) else arch
@@ -92,7 +75,7 @@ def test_heads_are_as_wide_as_the_encoder_and_norms_can_be_replaced(path):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=named)
 def test_label_maps_are_checked_as_soon_as_they_are_read(path):
-    cfg = config(path)
+    cfg = read_config(path)
     model = cfg.model.get('module', cfg.model)
     for name in ('train', 'val', 'test'):
         steps = list(cfg[f'{name}_dataloader'].dataset.pipeline)
@@ -106,8 +89,8 @@ def test_label_maps_are_checked_as_soon_as_they_are_read(path):
 
 @pytest.mark.parametrize('path', TESTED, ids=named)
 def test_multi_scale_config_tests_the_trained_model_at_six_scales(path):
-    cfg = config(path)
-    trained = config(path.with_stem(path.stem.removesuffix('-ms')))
+    cfg = read_config(path)
+    trained = read_config(path.with_stem(path.stem.removesuffix('-ms')))
     assert cfg.model.type == 'SegTTAModel' and cfg.model.module == trained.model
     scales, flips = cfg.test_dataloader.dataset.pipeline[-1].transforms[:2]
     assert [step.scale for step in scales] == [
@@ -120,9 +103,9 @@ def test_multi_scale_config_tests_the_trained_model_at_six_scales(path):
 
 def test_relative_positions_are_an_option():
     path = FOLDER / f'vit-base-p16_relpos_{PROTOCOL}.py'
-    plain = config(FOLDER / f'vit-base-p16_{PROTOCOL}.py')
+    plain = read_config(FOLDER / f'vit-base-p16_{PROTOCOL}.py')
     plain.merge_from_dict({'model.backbone.rel_pos': True})
-    assert config(path).model == plain.model
+    assert read_config(path).model == plain.model
     init_default_scope('mmpretrain')
     with torch.device('meta'):
         encoder = MODELS.build({**plain.model.backbone, 'init_cfg': None})
@@ -132,5 +115,5 @@ def test_relative_positions_are_an_option():
 
 def test_classes_of_the_quickstart_are_those_of_the_scenes():
     for name in ('train', 'val', 'test'):
-        dataset = config(QUICKSTART)[f'{name}_dataloader'].dataset
+        dataset = read_config(QUICKSTART)[f'{name}_dataloader'].dataset
         assert dataset.metainfo.classes == SCENE_CLASSES

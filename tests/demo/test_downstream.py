@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmpretrain.registry import MODELS
 
 from cmae_mm.demo import pictures
 from cmae_mm.demo.downstream import PRETRAINED, RANDOM, Task, run_transfer
 from cmae_mm.demo.pictures import write_builtin_images
 from cmae_mm.demo.scenes import write_builtin_scenes
+from tests.helpers.configs import read_config
 from tests.helpers.hosts import require_models
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'benchmarks'
@@ -24,7 +24,7 @@ HOSTS = {'classification': 'mmpretrain', 'segmentation': 'mmseg', 'detection': '
 def small_task(name, data):
     """The quickstart's config, after one step on a few pictures."""
     require_models(HOSTS[name])
-    cfg = Config.fromfile(CONFIGS / name / 'quickstart.py')
+    cfg = read_config(CONFIGS / name / 'quickstart.py')
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1)
     cfg.param_scheduler = None
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1, by_epoch=False)
@@ -52,7 +52,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
     """Of the quickstart's encoder, untrained."""
-    quickstart = Config.fromfile(CONFIGS.parent / 'cmae' / 'cmae_quickstart.py')
+    quickstart = read_config(CONFIGS.parent / 'cmae' / 'cmae_quickstart.py')
     path = tmp_path_factory.mktemp('checkpoint') / 'epoch_8.pth'
     torch.save({'state_dict': MODELS.build(quickstart.model).state_dict()}, path)
     return str(path)

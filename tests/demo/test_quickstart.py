@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 
 from cmae_mm.demo import pictures
 from cmae_mm.demo.quickstart import run_quickstart
+from tests.helpers.configs import read_config
 from tests.helpers.tiny import ARCH, DECODER
 
 CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'cmae' / 'cmae_quickstart.py'
@@ -17,7 +17,7 @@ CONFIG = Path(__file__).resolve().parents[2] / 'configs' / 'cmae' / 'cmae_quicks
 def cfg(tmp_path, monkeypatch):
     """The quickstart's config with a tiny model, a few pictures and one epoch."""
     monkeypatch.setattr(pictures, 'PICTURES_PER_CLASS', {'train': 4, 'test': 2})
-    cfg = Config.fromfile(CONFIG)
+    cfg = read_config(CONFIG)
     decoder = dict(decoder_depth=1, **DECODER)
     cfg.merge_from_dict(
         {

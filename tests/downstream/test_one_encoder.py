@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from timm.models.vision_transformer import VisionTransformer as TimmViT
 
 from cmae_mm.checkpoints import export_encoder, import_encoder, load_state_dict
+from tests.helpers.configs import read_config
 from tests.helpers.hosts import require_models
 from tests.helpers.tiny import ARCH, tiny_model, two_views
 
@@ -86,7 +86,7 @@ def upernet(path, final_norm):
 
 def mask_rcnn(path, final_norm):
     require_models('mmdet')  # the config inherits from it
-    cfg = Config.fromfile(ROOT / 'configs/benchmarks/detection/quickstart.py').model
+    cfg = read_config(ROOT / 'configs/benchmarks/detection/quickstart.py').model
     cfg.backbone = pretrained(path, final_norm)
     cfg.neck = dict(type='mmpretrain.SimpleFeaturePyramid', in_channels=WIDTH, out_channels=8)
     return build('mmdet', cfg).backbone(IMAGES)[-1]

@@ -1,14 +1,11 @@
 """UperNet around the encoder trains, tests and rejects wrong data."""
 
-import copy
-import functools
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -19,38 +16,19 @@ from torch import nn
 from cmae_mm.demo.scenes import write_builtin_scenes
 from cmae_mm.engine.precision import cpu_has_bfloat16
 from cmae_mm.engine.ranks import fit_to_cpu
+from tests.helpers.configs import read_config
 from tests.helpers.hosts import require_models
 from tests.helpers.process import process_here, run_on_two_ranks
+from tests.helpers.segmentation import FOLDER, PROTOCOL, QUICKSTART, TRAINED, named
 from tests.helpers.training import shallow, train_one_iteration
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / 'configs' / 'benchmarks' / 'segmentation'
-CONFIGS = sorted(FOLDER.glob('*.py'))
-
-
-ADE20K = [path for path in CONFIGS if 'ade20k' in path.stem]
-
-
-TRAINED = [path for path in ADE20K if not path.stem.endswith('-ms')]
-QUICKSTART = FOLDER / 'quickstart.py'
 CAMVID = FOLDER / 'vit-tiny-p4_upernet_camvid.py'
-PROTOCOL = 'upernet_8xb2-amp-160k_ade20k-512x512'
 
 
 @pytest.fixture
 def mmseg_models():
     return require_models('mmseg')
-
-
-def named(path):
-    return path.stem
-
-
-_read = functools.cache(Config.fromfile)
-
-
-def config(path):
-    return copy.deepcopy(_read(path))
 
 
 def small_encoder(cfg, width=24):
@@ -110,7 +88,7 @@ def write_plain(root, **kwargs):
 
 @pytest.mark.parametrize('path', TRAINED, ids=named)
 def test_optimiser_casts_and_learns_by_layers(path):
-    cfg = config(path)
+    cfg = read_config(path)
     init_default_scope('mmpretrain')  # that of mmsegmentation needs all of its models
     model = nn.Module()
     with torch.device('meta'):
@@ -131,7 +109,7 @@ def test_optimiser_casts_and_learns_by_layers(path):
 @pytest.mark.parametrize('path', TRAINED, ids=named)
 def test_full_width_model_trains_one_iteration(path, tmp_path):
     write_ade20k(tmp_path, classes=(1, 2, 150))
-    cfg = config(path)
+    cfg = read_config(path)
     cfg.merge_from_dict(
         {
             'train_dataloader.dataset.data_root': str(tmp_path),
@@ -152,7 +130,7 @@ def test_full_width_model_trains_one_iteration(path, tmp_path):
 
 def quickstart(tmp_path, iterations, scenes=None):
     write_builtin_scenes(tmp_path / 'scenes', scenes or dict(train=4, val=2))
-    cfg = config(QUICKSTART)
+    cfg = read_config(QUICKSTART)
     cfg.merge_from_dict(
         {
             'work_dir': str(tmp_path / 'run'),
@@ -192,15 +170,16 @@ def test_quickstart_learns_and_its_score_is_that_of_its_predictions(tmp_path):
 
 
 def camvid(data_root, work_dir):
-    cfg = config(CAMVID)
+    cfg = read_config(CAMVID)
     small_encoder(cfg)
     cfg.merge_from_dict(
         {
             'work_dir': str(work_dir),
             'model.backbone.init_cfg': None,
             **{f'{name}_dataloader.dataset.data_root': str(data_root) for name in ('train', 'val')},
-            'train_cfg.max_iters': 40,
-            'train_cfg.val_interval': 40,
+            'train_dataloader.batch_size': 4,
+            'train_cfg.max_iters': 30,
+            'train_cfg.val_interval': 30,
             'optim_wrapper.optimizer.lr': 1e-2,  # a small task
             'model.backbone.drop_path_rate': 0.0,
         }
@@ -284,7 +263,7 @@ def test_wrong_data_is_one_line(tmp_path, classes, harm, options, message):
 
 def test_multi_scale_test_averages_scales_and_flips(tmp_path, mmseg_models):
     write_ade20k(tmp_path / 'data', num=1)
-    cfg = config(FOLDER / f'vit-base-p16_{PROTOCOL}-ms.py')
+    cfg = read_config(FOLDER / f'vit-base-p16_{PROTOCOL}-ms.py')
     small_encoder(cfg)
     for step in cfg.test_dataloader.dataset.pipeline[-1].transforms[0]:
         step.scale = tuple(length // 8 for length in step.scale)  # the images are small, too

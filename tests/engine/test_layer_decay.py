@@ -14,6 +14,7 @@ from torch import nn
 import cmae_mm  # noqa: F401
 from cmae_mm.downstream import DownstreamViT, SimpleFeaturePyramid
 from cmae_mm.engine.ranks import fit_to_cpu
+from tests.helpers.configs import read_config
 from tests.helpers.hosts import require_models
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'benchmarks'
@@ -130,7 +131,7 @@ def test_any_model_around_a_backbone():
 @pytest.mark.parametrize('task, host', [('segmentation', 'mmseg'), ('detection', 'mmdet')])
 def test_hosts_models(task, host):
     models = require_models(host)
-    cfg = Config.fromfile(CONFIGS / task / 'quickstart.py').model
+    cfg = read_config(CONFIGS / task / 'quickstart.py').model
     cfg.backbone = dict(
         type='mmpretrain.DownstreamViT', arch=ARCH, img_size=8, patch_size=4, rel_pos=True
     )

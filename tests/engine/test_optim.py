@@ -5,12 +5,17 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
+from mmpretrain.models.utils import MultiheadAttention
 from torch import nn
 
 from cmae_mm.engine import precision
 from cmae_mm.engine.optim_constructors import merge_groups
-from cmae_mm.engine.precision import choose_precision, cpu_has_bfloat16
-from tests.helpers.process import run_process
+from cmae_mm.engine.precision import (
+    PrecisionOptimWrapper,
+    choose_precision,
+    cpu_has_bfloat16,
+)
+from tests.helpers.process import fork_ranks
 from tests.helpers.tiny import tiny_model, two_views
 
 PARAMWISE = dict(
@@ -187,22 +192,16 @@ def test_unknown_precision_is_an_error():
         wrapper(nn.Linear(2, 2), dtype='int8')
 
 
-MANY_BACKWARD_PASSES = """
-import torch
-from mmpretrain.models.utils import MultiheadAttention
-from cmae_mm.engine.precision import PrecisionOptimWrapper
-
-model = MultiheadAttention(768, 12)
-optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-wrapper = PrecisionOptimWrapper(dtype='bfloat16', optimizer=optimizer)
-for _ in range(20):
-    with wrapper.optim_context(model):
-        loss = model(torch.randn(2, 17, 768)).float().square().mean()
-    wrapper.update_params(loss)
-"""
+def many_backward_passes(rank):
+    model = MultiheadAttention(768, 12)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    precision = PrecisionOptimWrapper(dtype='bfloat16', optimizer=optimizer)
+    for _ in range(20):
+        with precision.optim_context(model):
+            loss = model(torch.randn(2, 17, 768)).float().square().mean()
+        precision.update_params(loss)
 
 
 def test_attention_in_bfloat16_leaves_memory_in_order():
     # a process of its own: torch 2.1's fused attention may end it
-    process = run_process(sys.executable, '-c', MANY_BACKWARD_PASSES)
-    assert process.returncode == 0, process.stderr[-1000:]
+    fork_ranks(many_backward_passes, 1)

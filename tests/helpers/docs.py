@@ -13,7 +13,7 @@ def python_blocks(name):
     return re.findall(r'```python\n(.*?)```', (ROOT / 'docs' / name).read_text(), re.DOTALL)
 
 
-def read_config(text, folder):
+def config_from_text(text, folder):
     """A config that is put into a folder instead of the project's root."""
     path = folder / 'own.py'
     path.write_text(text.replace("_base_ = '", f"_base_ = '{ROOT}/"))

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmpretrain.registry import MODELS
 
 from cmae_mm.engine.ranks import run_ranks
 from cmae_mm.parity import model_config
 from cmae_mm.parity.step import check_parity, compare, training_step
+from tests.helpers.configs import read_config
 from tests.helpers.process import process_here
 
 ROOT = Path(__file__).parents[2]
@@ -149,7 +149,7 @@ def test_the_released_config_is_the_published_one():
     path = ROOT / 'configs/_base_/models/cmae-published_vit-base-p16.py'
     models = []
     with torch.device('meta'):
-        for cfg in (translated, Config.fromfile(path).model):
+        for cfg in (translated, read_config(path).model):
             models.append(MODELS.build(cfg))
     ours, theirs = (
         {name: tensor.shape for name, tensor in model.state_dict().items()} for model in models
@@ -168,7 +168,7 @@ def test_the_released_config_is_the_published_one():
 
 
 def test_projectors_of_the_published_recipe_start_as_torch_s_and_all_else_as_mae_s():
-    cfg = Config.fromfile(ROOT / 'configs/_base_/models/cmae-published_vit-base-p16.py').model
+    cfg = read_config(ROOT / 'configs/_base_/models/cmae-published_vit-base-p16.py').model
     cfg.backbone.update(arch={**ARCH, 'embed_dims': 96}, img_size=32, patch_size=4)
     for decoder in (cfg.neck.pixel, cfg.neck.feature):
         decoder.update(decoder_embed_dim=96, decoder_num_heads=2)
