@@ -60,7 +60,7 @@ class RelativeAttention(BaseModule):
 
         Keys get their row and column as one-hot vectors, queries what they have to say to each
         row and column. So the attention stays one call of a fused kernel, which takes no bias
-        of L x L numbers a head: at 1024x1024 that would be 16.8 million.
+        of L x L numbers per head: at 1024x1024 that would be 16.8 million.
 
         Returns:
             q, k, shape (N, heads, L, d + rows + columns, made a multiple of 8), such that

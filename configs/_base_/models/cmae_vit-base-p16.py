@@ -1,5 +1,7 @@
 # CMAE as in the paper (arXiv 2207.13532): masks of single patches, 75 %, target
-# encoder like the online one. Widths that follow from the encoder are derived.
+# encoder like the online one. Widths that follow from the encoder are derived. What
+# the paper leaves open is as in the released code (github.com/ZhichengHuang/CMAE at
+# e786a52): the projector's widths and eps, the temperature and the constant momentum.
 projector = dict(
     type='NonLinearNeck',
     hid_channels=1536,

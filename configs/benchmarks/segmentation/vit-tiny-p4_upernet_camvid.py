@@ -12,7 +12,7 @@ classes = (
     *('sky', 'building', 'pole', 'road', 'sidewalk', 'tree'),
     *('sign', 'fence', 'car', 'pedestrian', 'bicyclist'),
 )
-void = (11,)  # labels that are to be ignored, beside 255
+void = (11,)  # labels to ignore, in addition to 255
 scale = (240, 180)  # images are resized to fit into it
 
 crop_size = (96, 96)
