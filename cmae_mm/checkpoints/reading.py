@@ -8,6 +8,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from .stubs import STUBS, Inert
+
 # Needed to rebuild tensors; torch itself recognises storages.
 _ALLOWED = {
     ('collections', 'OrderedDict'),
@@ -51,28 +53,6 @@ class _RefusedError(Exception):
     """Unpickling would call something that no checkpoint needs."""
 
 
-class _Inert:
-    """A stub for an object that was not read: accepts anything, does nothing.
-
-    It has the methods that unpickling uses to fill objects, and can be called like the classes
-    and functions that unpickling looks up.
-    """
-
-    def __init__(self, *args, **kwargs) -> None:
-        pass
-
-    def __call__(self, *args, **kwargs) -> '_Inert':
-        return self
-
-    def __setitem__(self, key, value) -> None:
-        pass
-
-    def _take(self, value) -> None:
-        pass
-
-    __setstate__ = append = extend = add = _take
-
-
 class _TensorUnpickler(pickle.Unpickler):
     """Unpickle tensors and builtin containers; other common objects become inert stubs.
 
@@ -89,13 +69,26 @@ class _TensorUnpickler(pickle.Unpickler):
         """
         if (module, name) in _ALLOWED or (module == 'torch' and name.endswith('Storage')):
             return super().find_class(module, name)
+        if (module, name) in STUBS:
+            return STUBS[module, name]
         if module in ('builtins', '__builtin__'):
             common = name in _PASSED_OVER_BUILTINS
         else:
             common = module.split('.')[0] in _PASSED_OVER
         if not common:
             raise _RefusedError(f'{module}.{name}')
-        return _Inert
+        return Inert
+
+
+class InertUnpickler(_TensorUnpickler):
+    """Unpickle everything but tensors, which become inert stubs."""
+
+    def find_class(self, module: str, name: str):
+        found = super().find_class(module, name)
+        return Inert if module.split('.')[0] == 'torch' else found
+
+    def persistent_load(self, pid):
+        return Inert()
 
 
 # the parts of a pickle module that torch.load uses

@@ -1,6 +1,9 @@
 """Writing files of tensors."""
 
+import contextlib
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -9,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 _SUFFIXES = ('.safetensors', '.pth')
+_TEMPORARY = '.writing-'  # followed by the process that writes
 
 
 def save_tensors(
@@ -33,8 +37,7 @@ def save_tensors(
         name: tensor.detach().clone(memory_format=torch.contiguous_format)
         for name, tensor in tensors.items()
     }
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
+    with replacing(path) as temporary:
         temporary.touch()
         mode = temporary.stat().st_mode
         if path.suffix == '.safetensors':
@@ -42,11 +45,51 @@ def save_tensors(
         else:
             torch.save({container: tensors} if container else tensors, temporary)
         temporary.chmod(mode)  # safetensors makes it readable by the owner alone
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; it takes the place of ``path`` once it is on the disk.
+
+    Whenever the process or the machine stops, there is the old file or the new one, whole.
+
+    Raises:
+        OSError: the file can't be written; the old one is as it was.
+    """
+    temporary = path.with_name(f'.{path.name}{_TEMPORARY}{os.getpid()}')
+    try:
+        yield temporary
+        with temporary.open('rb') as file:
+            os.fsync(file.fileno())
         os.replace(temporary, path)
-    except (SafetensorError, RuntimeError) as error:  # both raise these on a full disk
-        raise OSError(f'{str(path)!r} was not written: {error}') from None
+        _sync_folder(path.parent)
+    except (SafetensorError, RuntimeError, OSError) as error:  # each raises its own on a full disk
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        free = shutil.disk_usage(path.parent).free / 2**30
+        raise OSError(
+            f'{str(path)!r} was not written ({reason}; {free:.1f} GiB are free in its folder)'
+        ) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what processes that were killed while writing left in a folder."""
+    for path in folder.glob(f'.*{_TEMPORARY}*'):
+        path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a file's new name survive a power cut, where the file system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def require_target(path: Path) -> None:

@@ -1,6 +1,8 @@
 """The data path: image files, master images, parameters of the two views."""
 
-from .pretrain_dataset import PretrainDataset, SeededSampler
+from .pretrain_dataset import PretrainDataset
+from .sampling import ResumableBatchSampler, SeededSampler
+from .seeding import SeededDataset
 from .transforms import (
     ColorAugment,
     IndependentCrop,
@@ -18,5 +20,7 @@ __all__ = [
     'PackViews',
     'PixelShift',
     'PretrainDataset',
+    'ResumableBatchSampler',
+    'SeededDataset',
     'SeededSampler',
 ]

@@ -1,18 +1,16 @@
 """Images to pre-train on: any folder, no labels needed."""
 
-import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from mmengine.dataset import DefaultSampler
 from mmengine.logging import print_log
-from mmengine.registry import DATA_SAMPLERS
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
 
 from .folder import IMAGE_SUFFIXES, find_images
+from .sampling import SampleIndex
+from .seeding import seeded
 
 
 @DATASETS.register_module()
@@ -56,7 +54,7 @@ class PretrainDataset(CustomDataset):
         )
         if not lazy_init:
             self.full_init()
-            self[SampleIndex(0, seed=0)]
+            self[SampleIndex(0, entropy=(0,))]
 
     def load_data_list(self) -> list:
         """List the images.
@@ -91,7 +89,7 @@ class PretrainDataset(CustomDataset):
         Args:
             index: of the image; a :class:`SampleIndex` also seeds its views.
         """
-        with numpy_seed(getattr(index, 'seed', None)):
+        with seeded(getattr(index, 'entropy', None)):
             image = int(index)
             for _ in range(self.max_refetch):
                 data = self.prepare_data(image)
@@ -103,49 +101,3 @@ class PretrainDataset(CustomDataset):
             f'{self.img_prefix!r}, the last {self.get_data_info(image)["img_path"]!r}:'
             ' are these 8-bit image files?'
         )
-
-
-class SampleIndex(int):
-    """An index that carries its sample's seed, also to workers."""
-
-    seed: int
-
-    def __new__(cls, index: int, seed: int):
-        self = super().__new__(cls, index)
-        self.seed = seed
-        return self
-
-    def __getnewargs__(self):
-        return int(self), self.seed
-
-
-@DATA_SAMPLERS.register_module()
-class SeededSampler(DefaultSampler):
-    """The host's sampler, with indices that carry their sample's seed.
-
-    A sample then depends on (seed, epoch, index) alone: not on the number of workers or ranks,
-    nor on where a run was resumed.
-    """
-
-    def __iter__(self) -> Iterator[SampleIndex]:
-        for index in super().__iter__():
-            entropy = np.random.SeedSequence((self.seed, self.epoch, index))
-            yield SampleIndex(index, seed=int(entropy.generate_state(1)[0]))
-
-
-@contextlib.contextmanager
-def numpy_seed(seed: int | None):
-    """Seed numpy's global generator, which transforms draw from, within a block.
-
-    Args:
-        seed: None leaves the generator alone.
-    """
-    if seed is None:
-        yield
-        return
-    state = np.random.get_state()
-    np.random.seed(seed)
-    try:
-        yield
-    finally:
-        np.random.set_state(state)

@@ -1,5 +1,7 @@
 """What a run needs beyond mmengine: hooks, precision, optimiser groups, ranks on CPUs."""
 
+from .checkpoint_hook import SafeCheckpointHook
+from .loops import ResumableEpochBasedTrainLoop, ResumableIterBasedTrainLoop
 from .momentum_hook import MomentumUpdateHook
 from .optim_constructors import (
     LayerDecayOptimWrapperConstructor,
@@ -8,6 +10,7 @@ from .optim_constructors import (
 from .precision import PrecisionOptimWrapper
 from .progress import ProgressHook
 from .ranks import CPUDistributedDataParallel
+from .runner import SafeRunner
 from .start import LoadWeightsHook
 
 __all__ = [
@@ -18,4 +21,8 @@ __all__ = [
     'PrecisionOptimWrapper',
     'PretrainOptimWrapperConstructor',
     'ProgressHook',
+    'ResumableEpochBasedTrainLoop',
+    'ResumableIterBasedTrainLoop',
+    'SafeCheckpointHook',
+    'SafeRunner',
 ]

@@ -1,3 +1,5 @@
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,8 @@ from mmengine.dataset import default_collate
 from torch.utils.data import DataLoader
 
 from cmae_mm.datasets import PretrainDataset, SeededSampler
-from cmae_mm.datasets.pretrain_dataset import SampleIndex, numpy_seed
+from cmae_mm.datasets.sampling import SampleIndex
+from cmae_mm.datasets.seeding import seeded
 from tests.helpers.files import PIPELINE, write_images
 
 
@@ -62,7 +65,7 @@ def test_an_unreadable_image_is_replaced_by_another(tmp_path):
     (tmp_path / 'broken.jpg').write_text('no image')
     data = dataset(tmp_path)
     assert len(data) == 4
-    default_collate([data[SampleIndex(index, seed=index)] for index in range(4)])
+    default_collate([data[SampleIndex(index, entropy=(index,))] for index in range(4)])
 
 
 def test_only_unreadable_images_are_an_error(tmp_path):
@@ -78,12 +81,20 @@ def test_missing_or_empty_folder_is_an_error(tmp_path):
         dataset(tmp_path)
 
 
-def test_seeding_leaves_the_global_generator_as_it_was():
-    np.random.seed(1)
-    with numpy_seed(5):
-        inside = np.random.rand()
-    after = np.random.rand()
-    np.random.seed(1)
-    assert after == np.random.rand()
-    np.random.seed(5)
-    assert inside == np.random.rand()
+def draw():
+    return random.random(), np.random.rand(), torch.rand(()).item()
+
+
+def test_seeding_leaves_the_global_generators_as_they_were():
+    def after(middle):
+        random.seed(1), np.random.seed(1), torch.manual_seed(1)
+        middle()
+        return draw()
+
+    def seeded_draw():
+        with seeded((5,)):
+            inside.append(draw())
+
+    inside = []
+    assert after(seeded_draw) == after(lambda: None) == after(seeded_draw)
+    assert inside[0] == inside[1] != after(lambda: None)

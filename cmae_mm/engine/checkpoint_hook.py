@@ -1,0 +1,103 @@
+"""Checkpoints in an order in which a whole one exists at every moment."""
+
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend
+from mmengine.hooks import CheckpointHook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from cmae_mm.checkpoints import remove_temporaries, replacing
+
+from .resume import POINTER
+
+
+class _PatientBackend(LocalBackend):
+    """The local file system, on which files that are removed stay for a while."""
+
+    def __init__(self) -> None:
+        self.doomed: set[Path] = set()
+
+    def remove(self, filepath: str | Path) -> None:
+        self.doomed.add(Path(filepath))
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """mmengine's hook, safe to be killed at any moment.
+
+    The host removes the oldest checkpoint before it writes the new one. Here the new one is
+    complete and on the disk first, then ``last_checkpoint`` names it, then old ones go. Needs
+    :class:`~cmae_mm.engine.runner.SafeRunner`, which writes the files. Folders that are not on
+    a local disk are left to the host.
+
+    Args:
+        **kwargs: of mmengine's CheckpointHook.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        super().before_train(runner)
+        self.is_local = isinstance(self.file_backend, LocalBackend)
+        if self.is_local:
+            self.file_backend = _PatientBackend()
+            if is_main_process():
+                remove_temporaries(Path(self.out_dir))
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        if not self.is_local:
+            super()._save_checkpoint_with_step(runner, step, meta)
+            return
+        self._forget_oldest(runner, step)
+        filename = self.filename_tmpl.format(step)
+        self.last_ckpt = str(Path(self.out_dir, filename))
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            filename,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            **self.args,
+        )
+        if is_main_process():
+            runner.writer.submit(_point_at, Path(runner.work_dir, POINTER), self.last_ckpt)
+            self._remove_doomed(runner)
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        super()._save_best_checkpoint(runner, metrics)
+        if self.is_local and is_main_process():
+            self._remove_doomed(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        runner.writer.wait()
+        super().after_train(runner)
+
+    def _forget_oldest(self, runner: Runner, step: int) -> None:
+        """Keep the numbers of the newest ``max_keep_ckpts`` checkpoints, this one included."""
+        if self.max_keep_ckpts <= 0 or step in self.keep_ckpt_ids:
+            return
+        if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
+            oldest = self.keep_ckpt_ids.popleft()
+            self.file_backend.remove(Path(self.out_dir, self.filename_tmpl.format(oldest)))
+        self.keep_ckpt_ids.append(step)
+        runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+
+    def _remove_doomed(self, runner: Runner) -> None:
+        """Remove old files once everything that was submitted before is written."""
+        best = [getattr(self, 'best_ckpt_path', None)]
+        best += getattr(self, 'best_ckpt_path_dict', {}).values()
+        keep = {Path(path) for path in (self.last_ckpt, *best) if path}
+        runner.writer.submit(_remove, self.file_backend.doomed - keep)
+        self.file_backend.doomed = set()
+
+
+def _point_at(pointer: Path, checkpoint: str) -> None:
+    with replacing(pointer) as temporary:
+        temporary.write_text(checkpoint)
+
+
+def _remove(paths: set[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,84 @@
+"""Writing checkpoints while training goes on."""
+
+import copy
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cmae_mm.checkpoints import replacing
+
+
+class CheckpointWriter:
+    """Runs jobs in their order, in one thread beside the training.
+
+    After a job has failed the next ones are dropped, until ``wait`` has raised its error: so a
+    job may rely on those before it.
+    """
+
+    def __init__(self) -> None:
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix='checkpoints')
+        self.pending: list[Future] = []
+        self.failed = False
+
+    def submit(self, job: Callable, *args) -> None:
+        """Run ``job(*args)`` after those submitted before."""
+        self.pending.append(self.thread.submit(self._run, job, *args))
+
+    def wait(self) -> None:
+        """Wait for all jobs.
+
+        Raises:
+            Exception: that of the first job that failed.
+        """
+        pending, self.pending = self.pending, []
+        errors = [job.exception() for job in pending]
+        self.failed = False
+        for error in filter(None, errors):
+            raise error
+
+    def _run(self, job: Callable, *args) -> None:
+        if self.failed:
+            return
+        try:
+            job(*args)
+        except BaseException:
+            self.failed = True
+            raise
+
+
+def write_checkpoint(checkpoint: dict, path: Path) -> None:
+    """Write a checkpoint that appears under its name once it is complete and on the disk.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    with replacing(path) as temporary:
+        torch.save(checkpoint, temporary)
+
+
+def snapshot(value: Any) -> Any:
+    """Copy what training will change: tensors to the CPU, and the containers that hold them.
+
+    Tensors that share memory, such as tied weights, do so afterwards.
+    """
+    return _snapshot(value, {})
+
+
+def _snapshot(value: Any, copies: dict) -> Any:
+    if isinstance(value, Tensor):
+        key = (value.device, value.data_ptr(), value.shape, value.stride(), value.dtype)
+        if key not in copies or not value.numel():
+            copies[key] = value.detach().to('cpu', copy=True)
+        return copies[key]
+    if isinstance(value, dict):
+        items = {key: _snapshot(item, copies) for key, item in value.items()}
+        value = copy.copy(value)  # with the metadata of a state_dict
+        value.update(items)
+        return value
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(_snapshot(item, copies) for item in value)
+    return copy.deepcopy(value)

@@ -1,0 +1,117 @@
+"""Training loops that a resumed run continues exactly, at any iteration."""
+
+from mmengine.dist import get_rank
+from mmengine.registry import LOOPS
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from cmae_mm.datasets import ResumableBatchSampler, SeededDataset
+
+from .seeding import base_seed, seed_step
+
+
+class ResumableLoop:
+    """What both loops share: where they are in the data, and the seed of each step."""
+
+    endless: bool
+
+    def __init__(self, runner: Runner, dataloader: DataLoader | dict, **kwargs) -> None:
+        if isinstance(dataloader, dict):
+            dataloader = self._build(runner, dataloader)
+        super().__init__(runner, dataloader, **kwargs)
+        self.epoch_start = 0  # iterations before this epoch
+
+    def _build(self, runner: Runner, config: dict) -> DataLoader:
+        """Build a loader as the host does, that can start at any batch."""
+        config = dict(config)
+        config['dataset'] = dict(type=SeededDataset, dataset=config['dataset'])
+        config['batch_sampler'] = dict(
+            type=ResumableBatchSampler,
+            batches=config.get('batch_sampler'),
+            drop_last=config.pop('drop_last', False),
+            seed=base_seed(runner),
+            endless=self.endless,
+        )
+        return runner.build_dataloader(config, seed=base_seed(runner))
+
+    @property
+    def batch_in_epoch(self) -> int:
+        """Number of batches of this epoch that training has seen."""
+        return self._iter - self.epoch_start
+
+    def resume_at(self, epoch: int, iteration: int, batch_in_epoch: int | None) -> None:
+        """Set the position.
+
+        Args:
+            epoch: complete epochs.
+            iteration: complete iterations.
+            batch_in_epoch: complete iterations since the epoch began; None derives them from
+                the length of an epoch.
+        """
+        if batch_in_epoch is None:
+            batch_in_epoch = iteration - epoch * len(self.dataloader)
+        self._epoch, self._iter = epoch, iteration
+        self.epoch_start = iteration - batch_in_epoch
+
+    def run_iter(self, *args) -> None:
+        diff_rank_seed = self.runner._randomness_cfg.get('diff_rank_seed', False)
+        seed_step(base_seed(self.runner), self._iter, get_rank() if diff_rank_seed else 0)
+        super().run_iter(*args)
+
+
+@LOOPS.register_module()
+class ResumableEpochBasedTrainLoop(ResumableLoop, EpochBasedTrainLoop):
+    """mmengine's loop of epochs, which continues within an epoch where a checkpoint ends.
+
+    The host's begins the epoch anew. Every step's random numbers follow from the seed, the
+    iteration and the rank.
+    """
+
+    endless = False
+
+    def run_epoch(self) -> None:
+        """Run what is left of an epoch."""
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        start = self.batch_in_epoch
+        if start < len(self.dataloader):
+            self.dataloader.batch_sampler.start_at(start)
+            for index, batch in enumerate(self.dataloader, start):
+                self.run_iter(index, batch)
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+        self.epoch_start = self._iter
+
+
+@LOOPS.register_module()
+class ResumableIterBasedTrainLoop(ResumableLoop, IterBasedTrainLoop):
+    """mmengine's loop of iterations, which continues where a checkpoint ends.
+
+    The host's loads everything that it skips, or does not skip. Every step's random numbers
+    follow from the seed, the iteration and the rank.
+    """
+
+    endless = True
+
+    def run(self) -> nn.Module:
+        """Run what is left of training."""
+        runner = self.runner
+        runner.call_hook('before_train')
+        runner.call_hook('before_train_epoch')  # all of training is one
+        self.dataloader.batch_sampler.start_at(self._iter)
+        batches = iter(self.dataloader)
+        while self._iter < self._max_iters and not self.stop_training:
+            runner.model.train()
+            self.run_iter(next(batches))
+            self._decide_current_val_interval()
+            if self._validation_is_due():
+                runner.val_loop.run()
+        runner.call_hook('after_train_epoch')
+        runner.call_hook('after_train')
+        return runner.model
+
+    def _validation_is_due(self) -> bool:
+        if self.runner.val_loop is None or self._iter < self.val_begin:
+            return False
+        return self._iter % self.val_interval == 0 or self._iter == self._max_iters

@@ -1,0 +1,80 @@
+"""Where a run goes on: its newest whole checkpoint."""
+
+import logging
+from pathlib import Path
+
+from mmengine.logging import print_log
+
+from cmae_mm.checkpoints import RunSummary, summarise_run
+
+POINTER = 'last_checkpoint'
+
+
+def newest_checkpoint(folder: str | Path) -> Path | None:
+    """Find the checkpoint of a work folder that has come furthest and is whole.
+
+    The log says which one, and why it is not the one that ``last_checkpoint`` names.
+
+    Args:
+        folder: work folder of the run.
+
+    Returns:
+        its path; None if no run has left anything there.
+
+    Raises:
+        ValueError: there are files of a run, but no whole checkpoint.
+    """
+    folder = Path(folder)
+    named = _pointed_at(folder)
+    found, damaged = {}, {}
+    for path in {*folder.glob('*.pth'), *([named] if named else [])}:
+        try:
+            summary = summarise_run(path)
+        except (OSError, ValueError) as error:
+            damaged[path] = error
+        else:
+            if summary.resumable and 'iter' in summary.meta:
+                found[path] = summary
+    if found:
+        newest = max(found, key=lambda path: found[path].meta['iter'])
+        _report(newest, found, named, damaged)
+        return newest
+    if damaged or named:
+        reasons = '; '.join(str(error) for error in damaged.values())
+        raise ValueError(
+            f'no whole checkpoint in {str(folder)!r} to resume from: {reasons}. Name another with '
+            '--resume PATH, or start anew in an empty --work-dir'
+        )
+    print_log(f'no checkpoint in {str(folder)!r}: training starts anew', 'current')
+    return None
+
+
+def _pointed_at(folder: Path) -> Path | None:
+    """The file that ``last_checkpoint`` names, if it names one; relative to where it was run."""
+    try:
+        text = (folder / POINTER).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    if not text:
+        return None
+    path = Path(text)
+    return folder / path.name if (folder / path.name).is_file() else path
+
+
+def _report(newest: Path, found: dict[Path, RunSummary], named: Path | None, damaged: dict) -> None:
+    for error in damaged.values():
+        print_log(f'not resumed from: {error}', 'current', logging.WARNING)
+    if named is None:
+        why = f', the newest whole checkpoint: {POINTER} is missing or empty'
+    elif named == newest:
+        why = ''
+    elif named in found:
+        why = f', which is newer than {named.name}, the one that {POINTER} names'
+    else:
+        why = f', the newest whole checkpoint: {named.name}, named by {POINTER}, is not'
+    meta = found[newest].meta
+    print_log(
+        f'resuming from {newest} (epoch {meta.get("epoch")}, iteration {meta["iter"]}){why}',
+        'current',
+        logging.WARNING if why else logging.INFO,
+    )

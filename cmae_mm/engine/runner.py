@@ -1,0 +1,201 @@
+"""A Runner whose runs survive."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mmengine
+from mmengine.dist import broadcast_object_list, get_world_size, is_main_process, master_only
+from mmengine.fileio import LocalBackend, get_file_backend
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.registry import RUNNERS
+from mmengine.runner import BaseLoop, Runner
+
+from cmae_mm.checkpoints import summarise_run
+
+from .checkpoint_writer import CheckpointWriter, snapshot, write_checkpoint
+from .loading import choose_reader
+from .loops import ResumableLoop
+from .resume import newest_checkpoint
+from .seeding import base_seed
+
+_LOOPS = {
+    'EpochBasedTrainLoop': 'ResumableEpochBasedTrainLoop',
+    'IterBasedTrainLoop': 'ResumableIterBasedTrainLoop',
+}
+
+
+@RUNNERS.register_module()
+class SafeRunner(Runner):
+    """mmengine's Runner, with checkpoints that survive and a resume that is exact.
+
+    Takes any config of mmengine, mmpretrain, mmsegmentation or mmdetection that says
+    ``runner_type = 'SafeRunner'``: its loop, checkpoint hook, data loader and reader of files
+    are replaced by those of this package. A training loop of another type is left as it is.
+
+    A field of the config, ``trust_checkpoints=True``, reads files as mmengine does, which
+    executes the code in them.
+
+    Args:
+        *args, **kwargs: of mmengine's Runner.
+
+    Raises:
+        ValueError: to be resumed, but no whole checkpoint is there, or it is not to be trusted.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        config = kwargs.get('cfg') or {}
+        self.trusting = config.get('trust_checkpoints', False)
+        choose_reader(self.trusting)
+        self.writer = CheckpointWriter()
+        super().__init__(*args, **kwargs)
+        if self._resume:
+            self._choose_start()
+
+    def _choose_start(self) -> None:
+        """Find out what to resume, and take its seed before anything is drawn from it."""
+        start = on_main_process(self._find_start)
+        self._load_from, self._resume = start.path, start.path is not None
+        if start.seed is not None and start.seed != base_seed(self):
+            print_log(f"the run's seed is {start.seed}, that of its checkpoint", 'current')
+            self._randomness_cfg.update(seed=start.seed)
+            self.set_randomness(**self._randomness_cfg)
+
+    def _find_start(self) -> 'Start':
+        path = self._load_from or newest_checkpoint(self.work_dir)
+        if path is None:
+            return Start(None, None)
+        summary = summarise_run(path)
+        if 'config' in summary.meta and not self.trusting:
+            raise ValueError(
+                f'{str(path)!r} was refused: its meta data hold a config, which mmengine would '
+                'execute; nothing was executed. --trust-checkpoint resumes from it all the same'
+            )
+        return Start(str(path), summary.meta.get('seed'))
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Build a loop that can continue anywhere."""
+        if isinstance(loop, dict):
+            loop = dict(loop)
+            if 'type' not in loop:  # the host's way to name it
+                loop['type'] = f'{"Epoch" if loop.pop("by_epoch") else "Iter"}BasedTrainLoop'
+            loop['type'] = _LOOPS.get(loop['type'], loop['type'])
+        return super().build_train_loop(loop)
+
+    def register_hook(self, hook: Hook | dict, priority=None) -> None:
+        """Register a hook; the host's for checkpoints becomes ours."""
+        if isinstance(hook, dict) and hook.get('type') in (CheckpointHook, 'CheckpointHook'):
+            hook = {**hook, 'type': 'mmengine.SafeCheckpointHook'}
+        super().register_hook(hook, priority)
+
+    def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
+        """Load a checkpoint into the model; returns all of it."""
+        self.loaded = super().load_checkpoint(filename, *args, **kwargs)
+        return self.loaded
+
+    def resume(self, filename: str, *args, **kwargs) -> None:
+        """Continue from a checkpoint as if the run had never stopped."""
+        super().resume(filename, *args, **kwargs)
+        meta = self.loaded['meta']
+        if isinstance(self.train_loop, ResumableLoop):
+            self.train_loop.resume_at(meta['epoch'], meta['iter'], meta.get('batch_in_epoch'))
+        del self.loaded
+
+    @master_only
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        meta: dict | None = None,
+        by_epoch: bool = True,
+        backend_args: dict | None = None,
+    ) -> None:
+        """Save a checkpoint; on a local disk it is written while training goes on.
+
+        What is saved is the state at the moment of the call. An error of the last write is
+        raised here, or by ``writer.wait()``.
+
+        Args:
+            out_dir, filename, save_optimizer, save_param_scheduler, meta, by_epoch: of mmengine's.
+            file_client_args, backend_args: of mmengine's; on other storage it does the saving.
+
+        Raises:
+            OSError: the last checkpoint can't be written.
+        """
+        meta = self._complete_meta(meta, by_epoch)
+        if file_client_args or not isinstance(
+            get_file_backend(out_dir, backend_args=backend_args), LocalBackend
+        ):
+            super().save_checkpoint(
+                out_dir, filename, file_client_args, save_optimizer, save_param_scheduler, meta,
+                by_epoch, backend_args,
+            )  # fmt: skip
+            return
+        self.writer.wait()  # one copy in memory at most
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        checkpoint = dict(
+            meta=meta, state_dict=model.state_dict(), message_hub=self.message_hub.state_dict()
+        )
+        if save_optimizer:
+            checkpoint['optimizer'] = self.optim_wrapper.state_dict()
+        if save_param_scheduler and self.param_schedulers is not None:
+            checkpoint['param_schedulers'] = _states(self.param_schedulers)
+        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        self.writer.submit(write_checkpoint, snapshot(checkpoint), Path(out_dir, filename))
+
+    def _complete_meta(self, meta: dict | None, by_epoch: bool) -> dict:
+        """The meta data that mmengine's Runner saves, and the position within the epoch."""
+        step = (self.epoch + 1, self.iter) if by_epoch else (self.epoch, self.iter + 1)
+        meta = {'epoch': step[0], 'iter': step[1], **(meta or {})}
+        if isinstance(self.train_loop, ResumableLoop):
+            within = meta['epoch'] == self.epoch
+            meta['batch_in_epoch'] = meta['iter'] - self.train_loop.epoch_start if within else 0
+        dataset = self.train_dataloader.dataset
+        if hasattr(dataset, 'metainfo'):
+            meta['dataset_meta'] = dataset.metainfo
+        return dict(
+            meta,
+            cfg=self.cfg.pretty_text,
+            seed=self.seed,
+            experiment_name=self.experiment_name,
+            time=time.strftime('%Y%m%d_%H%M%S'),
+            mmengine_version=mmengine.__version__,
+            world_size=get_world_size(),
+        )
+
+
+class Start(NamedTuple):
+    """Where a run goes on."""
+
+    path: str | None
+    seed: int | None
+
+
+def on_main_process(function: Callable[[], Any]) -> Any:
+    """Call a function on rank 0; its result, or its error, is that of all ranks.
+
+    Raises:
+        Exception: whatever the function raises.
+    """
+    outcome = [None, None]
+    if is_main_process():
+        try:
+            outcome[0] = function()
+        except Exception as error:
+            outcome[1] = error
+    broadcast_object_list(outcome)
+    if outcome[1] is not None:
+        raise outcome[1]
+    return outcome[0]
+
+
+def _states(schedulers: dict | list) -> dict | list:
+    if isinstance(schedulers, dict):
+        return {name: _states(several) for name, several in schedulers.items()}
+    return [scheduler.state_dict() for scheduler in schedulers]
