@@ -135,7 +135,7 @@ BREAKS = [
     Break('cmae_mm/evaluation/probes.py', '/ temperature).exp()', '* 0).exp()', EVALUATION),
     Break('cmae_mm/evaluation/images.py', '(height - rows) // 2', '0', EVALUATION),
     Break('cmae_mm/evaluation/reconstruction.py', 'torch.where(hidden, predictions, images)', 'predictions', EVALUATION),
-    Break('requirements/install.py', "PIP_USER='0'", "PIP_USER='1'", 'tests/test_install.py'),
+    Break('requirements/installer/virtual_environment.py', "PIP_USER='0'", "PIP_USER='1'", 'tests/test_install.py'),
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
+from mmengine.registry import RUNNERS
 
 import cmae_mm  # noqa: F401
 from cmae_mm.checkpoints import require_fit
@@ -23,6 +23,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder for logs and metrics')
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='execute the code in the checkpoint file, as mmengine does',
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -49,12 +54,16 @@ def main() -> None:
         cfg.launcher = args.launcher
         cfg.work_dir = args.work_dir or f'./work_dirs/{Path(args.config).stem}'
         cfg.load_from = args.checkpoint
+        if args.trust_checkpoint:
+            cfg.trust_checkpoints = True
         cfg.merge_from_dict(args.cfg_options)
         require_writable(cfg.work_dir)
         fit_to_cpu(cfg)
         fit_loaders(cfg)
-        runner = Runner.from_cfg(cfg)
-        require_fit(args.checkpoint, runner.model, whole=True)
+        cfg.setdefault('runner_type', 'SafeRunner')
+        runner = RUNNERS.build(cfg)
+        if not cfg.get('trust_checkpoints'):
+            require_fit(args.checkpoint, runner.model, whole=True)
         runner.test()
 
 

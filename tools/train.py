@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
+from mmengine.registry import RUNNERS
 
 import cmae_mm  # noqa: F401
 from cmae_mm.engine.config import fit_loaders, warn_of_cut_schedule
@@ -38,6 +38,11 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help="scale the learning rate from the config's batch to the actual one",
     )
+    parser.add_argument(
+        '--trust-checkpoint',
+        action='store_true',
+        help='execute the code in checkpoint files, as mmengine does',
+    )
     parser.add_argument('--no-validate', action='store_true', help='do not validate')
     parser.add_argument(
         '--cfg-options',
@@ -65,6 +70,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         cfg.optim_wrapper.dtype = 'float16'
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
+    if args.trust_checkpoint:
+        cfg.trust_checkpoints = True
     cfg.merge_from_dict(args.cfg_options)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
@@ -78,10 +85,13 @@ def main() -> None:
         require_writable(cfg.work_dir)
         fit_to_cpu(cfg)
         fit_loaders(cfg)
-        load_weights_by_hook(cfg)
-        runner = Runner.from_cfg(cfg)
+        cfg.setdefault('runner_type', 'SafeRunner')
+        if not cfg.get('trust_checkpoints'):
+            load_weights_by_hook(cfg)
+        runner = RUNNERS.build(cfg)
         warn_of_cut_schedule(cfg)
-        require_start(runner)
+        if not cfg.get('trust_checkpoints'):
+            require_start(runner)
         require_batches(runner)
         runner.train()
 

@@ -80,12 +80,11 @@ class _TensorUnpickler(pickle.Unpickler):
         return Inert
 
 
-class InertUnpickler(_TensorUnpickler):
-    """Unpickle everything but tensors, which become inert stubs."""
+class InertUnpickler(pickle.Unpickler):
+    """Unpickle containers, numbers, strings and log buffers; all else becomes inert stubs."""
 
     def find_class(self, module: str, name: str):
-        found = super().find_class(module, name)
-        return Inert if module.split('.')[0] == 'torch' else found
+        return STUBS.get((module, name), Inert)
 
     def persistent_load(self, pid):
         return Inert()
@@ -128,7 +127,8 @@ def load_checkpoint(path: str | Path) -> dict:
         raise ValueError(
             f'{str(path)!r} was refused: unpickling it would call {error}, which no checkpoint '
             'needs; nothing was executed. If you trust its source, ask it for a .safetensors '
-            'file, or for one written by torch.save that holds a dict of tensors only'
+            'file, or for one written by torch.save that holds a dict of tensors only; '
+            'tools/train.py and tools/test.py --trust-checkpoint execute what it holds'
         ) from None
     except Exception as error:  # whatever a file of another kind makes pickle do
         reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:100]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.registry import RUNNERS
 
 from cmae_mm.checkpoints import unwrap
 from cmae_mm.engine.errors import require_writable
@@ -106,7 +106,7 @@ def _train(task: Task, checkpoint: str | None, folder: Path) -> Result:
         warnings.catch_warnings(),
     ):
         warnings.simplefilter('ignore')  # the hosts', about things that can't be changed here
-        runner = Runner.from_cfg(cfg)
+        runner = RUNNERS.build(cfg)
         runner.train()
         examples = predict_examples(runner, _PICTURES)
     scalars = runner.message_hub.log_scalars

@@ -10,8 +10,8 @@ import mmpretrain
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
-from mmengine.registry import init_default_scope
-from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
+from mmengine.registry import RUNNERS, init_default_scope
+from mmengine.runner import find_latest_checkpoint, set_random_seed
 
 from cmae_mm.engine.errors import require_writable
 from cmae_mm.evaluation import (
@@ -53,7 +53,7 @@ def run_quickstart(cfg: Config) -> dict[str, dict]:
     images = cfg.train_dataloader.dataset.data_root
     timed('Cut pictures from built-in photographs', ensure_builtin_images, images)
     before = timed('Evaluate the untrained encoder', _evaluate, cfg, None)
-    runner = Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg)
     timed('Pre-train', runner.train)
     checkpoint = find_latest_checkpoint(cfg.work_dir)
     after = timed('Evaluate the pre-trained encoder', _evaluate, cfg, checkpoint)

@@ -43,6 +43,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.file_backend = _PatientBackend()
             if is_main_process():
                 remove_temporaries(Path(self.out_dir))
+                self._finish_removing(runner)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         if not self.is_local:
@@ -52,6 +53,8 @@ class SafeCheckpointHook(CheckpointHook):
         filename = self.filename_tmpl.format(step)
         self.last_ckpt = str(Path(self.out_dir, filename))
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        doomed = [path.name for path in self.file_backend.doomed]
+        runner.message_hub.update_info('doomed_ckpts', doomed)
         runner.save_checkpoint(
             self.out_dir,
             filename,
@@ -83,6 +86,11 @@ class SafeCheckpointHook(CheckpointHook):
             self.file_backend.remove(Path(self.out_dir, self.filename_tmpl.format(oldest)))
         self.keep_ckpt_ids.append(step)
         runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+
+    def _finish_removing(self, runner: Runner) -> None:
+        """Remove what a run that was killed had no time to, once its successor is resumed."""
+        names = runner.message_hub.runtime_info.get('doomed_ckpts', [])
+        _remove({Path(self.out_dir, Path(name).name) for name in names if name.endswith('.pth')})
 
     def _remove_doomed(self, runner: Runner) -> None:
         """Remove old files once everything that was submitted before is written."""

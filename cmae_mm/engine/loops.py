@@ -54,6 +54,15 @@ class ResumableLoop:
         self._epoch, self._iter = epoch, iteration
         self.epoch_start = iteration - batch_in_epoch
 
+    def run(self) -> nn.Module:
+        """Run what is left of training."""
+        try:
+            return self._run()
+        finally:
+            # Persistent workers end at once if told so. Left to the garbage collector, each
+            # takes 5 seconds.
+            self.dataloader._iterator = None
+
     def run_iter(self, *args) -> None:
         diff_rank_seed = self.runner._randomness_cfg.get('diff_rank_seed', False)
         seed_step(base_seed(self.runner), self._iter, get_rank() if diff_rank_seed else 0)
@@ -69,6 +78,9 @@ class ResumableEpochBasedTrainLoop(ResumableLoop, EpochBasedTrainLoop):
     """
 
     endless = False
+
+    def _run(self) -> nn.Module:
+        return EpochBasedTrainLoop.run(self)
 
     def run_epoch(self) -> None:
         """Run what is left of an epoch."""
@@ -94,8 +106,7 @@ class ResumableIterBasedTrainLoop(ResumableLoop, IterBasedTrainLoop):
 
     endless = True
 
-    def run(self) -> nn.Module:
-        """Run what is left of training."""
+    def _run(self) -> nn.Module:
         runner = self.runner
         runner.call_hook('before_train')
         runner.call_hook('before_train_epoch')  # all of training is one

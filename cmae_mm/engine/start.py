@@ -3,7 +3,7 @@
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 from mmpretrain.registry import HOOKS
 
 from cmae_mm.checkpoints import load_state_dict, load_weights, require_fit
@@ -45,7 +45,9 @@ def require_start(runner: Runner) -> None:
         FileNotFoundError, ValueError: as :func:`~cmae_mm.checkpoints.require_fit`.
     """
     if runner._resume:
-        require_fit(runner._load_from, runner.model, whole=True)
+        path = runner._load_from or find_latest_checkpoint(runner.work_dir)
+        if path:
+            require_fit(path, runner.model, whole=True)
     for hook in runner.hooks:
         if isinstance(hook, LoadWeightsHook):
             require_fit(hook.checkpoint, runner.model, whole=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.registry import RUNNERS
 from mmpretrain.registry import DATASETS
 
 from cmae_mm.demo.pictures import PICTURES_PER_CLASS, SURFACES
@@ -93,7 +93,7 @@ def trained_in_one_step(cfg, tmp_path):
     cfg.param_scheduler = None
     cfg.default_hooks.checkpoint = None
     cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
-    runner = Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg)
     start = Start()
     runner.register_hook(start)
     runner.train()
@@ -229,7 +229,7 @@ def test_quickstart_trains_validates_and_tests(quickstart, tmp_path):
     cfg.merge_from_dict(quickstart)
     cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
     cfg.val_dataloader.num_workers = 0
-    runner = Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg)
     runner.train()
     scalars = runner.message_hub.log_scalars
     assert len(scalars['train/loss'].data[0]) == 2 * 4

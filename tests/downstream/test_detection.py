@@ -6,8 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
+from mmengine.registry import RUNNERS, DefaultScope
 from PIL import Image
 from skimage.draw import polygon2mask
 
@@ -106,7 +105,7 @@ def test_quickstart_trains_and_is_evaluated(scenes, tmp_path):
         loader.update(num_workers=0, persistent_workers=False)
     cfg.work_dir = str(tmp_path)
     fit_to_cpu(cfg)
-    runner = Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg)
     runner.train()
     scalars = runner.message_hub.log_scalars
     assert len(scalars['train/loss_mask'].data[0]) == 2
@@ -122,7 +121,7 @@ def test_heads_have_as_many_classes_as_the_data(scenes, tmp_path):
     cfg.work_dir = str(tmp_path)
     fit_to_cpu(cfg)
     with pytest.raises(AssertionError, match=r'`num_classes` \(4\) in FCNMaskHead.*5\)'):
-        Runner.from_cfg(cfg).train()
+        RUNNERS.build(cfg).train()
 
 
 @pytest.mark.slow

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
+from mmengine.registry import RUNNERS, init_default_scope
 from mmpretrain.registry import MODELS
 from PIL import Image
 from torch import nn
@@ -150,7 +149,7 @@ def quickstart(tmp_path, iterations, scenes=None):
 
 @pytest.mark.usefixtures('mmseg_models')
 def test_quickstart_learns_and_its_score_is_that_of_its_predictions(tmp_path):
-    runner = Runner.from_cfg(quickstart(tmp_path, 12))
+    runner = RUNNERS.build(quickstart(tmp_path, 12))
     images = runner.train_loop.dataloader.dataset[0]['inputs']
     assert images.shape == (1, 128, 128)
     runner.train()
@@ -193,7 +192,7 @@ def camvid(data_root, work_dir):
 @pytest.mark.usefixtures('mmseg_models')
 def test_own_data_trains_and_its_void_is_ignored(tmp_path):
     write_plain(tmp_path / 'data')
-    runner = Runner.from_cfg(camvid(tmp_path / 'data', tmp_path / 'run'))
+    runner = RUNNERS.build(camvid(tmp_path / 'data', tmp_path / 'run'))
     labels = runner.train_loop.dataloader.dataset[0]['data_samples'].gt_sem_seg.data
     assert set(labels.unique().tolist()) == {0, 3, 10, 255}
     runner.train()
@@ -275,7 +274,7 @@ def test_multi_scale_test_averages_scales_and_flips(tmp_path, mmseg_models):
     fit_to_cpu(cfg)
     trained = mmseg_models.build({**cfg.model.module, 'data_preprocessor': None})
     torch.save(dict(state_dict=trained.state_dict()), cfg.load_from)
-    runner = Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg)
     assert 0 <= runner.test()['mIoU'] < 100
     model = runner.model.module
     for name, tensor in trained.state_dict().items():

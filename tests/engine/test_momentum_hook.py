@@ -2,7 +2,7 @@ import math
 
 import pytest
 from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.registry import RUNNERS
 
 from cmae_mm.engine import MomentumUpdateHook
 from tests.helpers.files import PIPELINE, write_images
@@ -55,7 +55,7 @@ def run(tmp_path, work_dir, max_epochs, resume=False, accumulate=1):
             log_level='ERROR',
         )
     )
-    runner = Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg)
     seen = []
     update = runner.model.update_target
     runner.model.update_target = lambda momentum: (seen.append(momentum), update(momentum))

@@ -1,5 +1,9 @@
 """A run that was stopped goes on as if it never had been."""
 
+import os
+import signal
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -7,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 
 from cmae_mm.checkpoints import load_run
+from cmae_mm.engine.ranks import fit_to_cpu
 from tests.helpers.files import PIPELINE, write_images
 from tests.helpers.process import fork_ranks, free_port
 from tests.helpers.tiny import tiny_config
@@ -111,11 +116,7 @@ def flat(value, name=''):
 
 def differences(there, here):
     assert there.keys() == here.keys()
-    return [
-        name
-        for name in there
-        if not torch.equal(torch.as_tensor(there[name]), torch.as_tensor(here[name]))
-    ] if False else [name for name in there if not same(there[name], here[name])]
+    return [name for name in there if not same(there[name], here[name])]
 
 
 def same(a, b):
@@ -140,3 +141,210 @@ def test_resume_is_exact(folder, train_cfg, workers, kill_at):
     assert runner.iter == 9
     whole, parts = (state(folder / name / 'iter_9.pth') for name in ('whole', 'parts'))
     assert len(whole) > 100 and differences(whole, parts) == []
+
+
+@pytest.mark.parametrize('train_cfg', [EPOCHS, ITERATIONS], ids=['epochs', 'iterations'])
+def test_resume_is_exact_on_two_ranks(folder, train_cfg):
+    write_images(folder / 'images', num=11)  # three batches of two for each rank
+    for work_dir, kill_at, resume in (
+        ('whole', None, False),
+        ('parts', 4, False),
+        ('parts', None, True),
+    ):
+        fork_ranks(
+            train_a_rank,
+            2,
+            free_port(),
+            config(folder, work_dir, train_cfg, 1, resume=resume),
+            kill_at,
+        )
+    whole, parts = (state(folder / name / 'iter_9.pth') for name in ('whole', 'parts'))
+    assert len(whole) > 100 and differences(whole, parts) == []
+
+
+def train_a_rank(rank, port, cfg, kill_at):
+    torch.set_num_threads(1)
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    cfg.launcher = 'pytorch'
+    fit_to_cpu(cfg)
+    train(cfg, kill_at)
+
+
+def test_resume_is_exact_in_mixed_precision_and_with_a_seed_of_its_own(folder):
+    """Without a seed in the config the checkpoint's is taken."""
+    whole, parts = (
+        config(folder, name, EPOCHS, precision='bfloat16') for name in ('whole', 'parts')
+    )
+    parts.randomness = whole.randomness = dict(seed=None, diff_rank_seed=True)
+    seed = train(parts, kill_at=4).seed
+    parts.resume = True
+    assert train(parts).seed == seed
+    whole.randomness = dict(seed=seed, diff_rank_seed=True)
+    train(whole)
+    whole, parts = (state(folder / name / 'iter_9.pth') for name in ('whole', 'parts'))
+    assert differences(whole, parts) == []
+
+
+def test_an_epochs_checkpoint_is_resumed_at_the_next_epoch(folder):
+    def cfg(name, **kwargs):
+        made = config(folder, name, EPOCHS, **kwargs)
+        made.default_hooks.checkpoint.update(by_epoch=True, max_keep_ckpts=-1)
+        return made
+
+    train(cfg('whole'))
+    train(cfg('parts'), kill_at=5)
+    train(cfg('parts', resume=True))
+    whole, parts = (state(folder / name / 'epoch_3.pth') for name in ('whole', 'parts'))
+    assert differences(whole, parts) == []
+
+
+@pytest.fixture
+def stopped(folder):
+    """The work folder of a run with checkpoints of iterations 3 and 4."""
+    cfg = config(folder, 'run', EPOCHS)
+    cfg.default_hooks.checkpoint.max_keep_ckpts = 2
+    train(cfg, kill_at=4)
+    run = folder / 'run'
+    assert (run / 'last_checkpoint').read_text() == str(run / 'iter_4.pth')
+    assert sorted(path.name for path in run.glob('*.pth')) == ['iter_3.pth', 'iter_4.pth']
+    return run
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    'harm, expected, why',
+    [
+        (lambda run: (run / 'last_checkpoint').unlink(), 4, 'last_checkpoint is missing or empty'),
+        (lambda run: (run / 'last_checkpoint').write_text(''), 4, 'is missing or empty'),
+        (lambda run: (run / 'last_checkpoint').write_bytes(b'\xff'), 4, 'is missing or empty'),
+        (lambda run: (run / 'last_checkpoint').write_text('iter_3.pth'), 4, 'newer than iter_3'),
+        (lambda run: truncate(run / 'iter_4.pth'), 3, 'iter_4.pth, named by last_checkpoint, is'),
+        (lambda run: flip_a_bit(run / 'iter_4.pth'), 3, "iter_4.pth' is not a whole checkpoint"),
+        (lambda run: (run / 'iter_4.pth').unlink(), 3, 'iter_4.pth, named by last_checkpoint, is'),
+        (lambda run: (run / 'last_checkpoint').write_text('/gone/iter_4.pth'), 4, 'resuming from'),
+    ],
+)
+def test_the_newest_whole_checkpoint_is_found(stopped, harm, expected, why, capfd):
+    harm(stopped)
+    cfg = config(stopped.parent, 'run', EPOCHS, resume=True)
+    cfg.log_level = 'INFO'
+    assert Path(RUNNERS.build(cfg)._load_from).name == f'iter_{expected}.pth'
+    assert why in capfd.readouterr().out
+
+
+def test_damaged_files_alone_stop_the_run(stopped):
+    for path in stopped.glob('*.pth'):
+        truncate(path)
+    with pytest.raises(ValueError, match='no whole checkpoint in .*iter_[34].pth.*--resume PATH'):
+        train(config(stopped.parent, 'run', EPOCHS, resume=True))
+
+
+def test_a_pointer_to_nothing_stops_the_run(stopped):
+    for path in stopped.glob('*.pth'):
+        path.unlink()
+    with pytest.raises(ValueError, match="no checkpoint '.*iter_4.pth'.*or start anew"):
+        train(config(stopped.parent, 'run', EPOCHS, resume=True))
+
+
+def test_an_empty_folder_is_a_new_run_that_says_so(folder, capfd):
+    cfg = config(folder, 'new', EPOCHS, resume=True)
+    cfg.log_level = 'INFO'
+    assert train(cfg).iter == 9
+    assert "new': training starts anew" in capfd.readouterr().out
+
+
+def test_weights_of_another_kind_are_not_resumed_from(stopped):
+    torch.save({'meta': {'iter': 99}, 'state_dict': {}}, stopped / 'best_epoch_9.pth')
+    cfg = config(stopped.parent, 'run', EPOCHS, resume=True)
+    assert Path(RUNNERS.build(cfg)._load_from).name == 'iter_4.pth'
+
+
+class Attack:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.mark.parametrize('how', ['newest', 'named', 'load_from', 'init_cfg'])
+def test_a_malicious_file_is_refused(stopped, how):
+    marker = stopped / 'executed'
+    checkpoint = load_run(stopped / 'iter_4.pth')
+    checkpoint['evil'] = Attack(marker)
+    (stopped / 'iter_3.pth').unlink()
+    path = stopped / 'iter_4.pth'
+    torch.save(checkpoint, path)
+    cfg = config(stopped.parent, 'run', EPOCHS, resume=how in ('newest', 'named'))
+    cfg.load_from = str(path) if how in ('named', 'load_from') else None
+    if how == 'init_cfg':
+        cfg.model.backbone.init_cfg = dict(
+            type='Pretrained', checkpoint=str(path), prefix='backbone.'
+        )
+    with pytest.raises(ValueError, match=f'{path.name}.*mkdir'):
+        train(cfg)
+    assert not marker.exists()
+    cfg.trust_checkpoints = True
+    train(cfg)
+    assert marker.exists()
+
+
+def test_a_config_in_meta_data_is_refused(stopped):
+    marker = stopped / 'executed'
+    path = stopped / 'iter_4.pth'
+    checkpoint = torch.load(path, weights_only=False)
+    checkpoint['meta']['config'] = f'import os\nos.mkdir({str(marker)!r})'
+    torch.save(checkpoint, path)
+    with pytest.raises(ValueError, match='was refused.*a config, which mmengine would execute'):
+        train(config(stopped.parent, 'run', EPOCHS, resume=True))
+    assert not marker.exists()
+
+
+def kill_at_step(rank, cfg, step):
+    """Die by SIGKILL at a step of replacing a file: the third checkpoint and its pointer."""
+    calls = iter(range(100))
+
+    def counted(function):
+        def call(*args, **kwargs):
+            if next(calls) == step:
+                if function is save:
+                    Path(args[1]).write_bytes(b'half')
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*args, **kwargs)
+
+        return call
+
+    torch.set_num_threads(1)
+    save = torch.save
+    torch.save, os.replace, os.fsync, os.unlink = map(
+        counted, (save, os.replace, os.fsync, os.unlink)
+    )
+    train(cfg)
+
+
+CALLS_PER_SAVE = 8  # write, sync file, rename, sync folder, of the checkpoint and its pointer
+
+
+@pytest.mark.parametrize('step', [0, *range(3 * CALLS_PER_SAVE, 4 * CALLS_PER_SAVE)])
+def test_killed_while_saving_at_most_one_interval_is_lost(folder, step):
+    cfg = config(folder, 'run', EPOCHS)
+    with pytest.raises(torch.multiprocessing.ProcessExitedException, match='SIGKILL'):
+        fork_ranks(kill_at_step, 1, cfg, step)
+    cfg.resume = True
+    runner = RUNNERS.build(cfg)
+    complete = step // CALLS_PER_SAVE
+    found = int(Path(runner._load_from).stem[5:]) if runner._load_from else 0
+    assert found in (complete, complete + 1)
+    runner.train()
+    assert sorted(path.name for path in (folder / 'run').glob('*.pth')) == ['iter_9.pth']
+    assert not list((folder / 'run').glob('.*'))

@@ -4,7 +4,7 @@ import gc
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.registry import RUNNERS
 from mmpretrain.models import VisionTransformer
 
 from cmae_mm.engine.ranks import fit_to_cpu
@@ -44,7 +44,7 @@ def train_one_iteration(cfg, work_dir):
     cfg.default_hooks.pop('visualization', None)  # not one of mmengine's: None is no value
     cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
     fit_to_cpu(cfg)
-    runner = Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg)
     before = BeforeTraining()
     runner.register_hook(before)
     dtypes = set()  # of the matrix products; sums and norms stay in float32

@@ -6,6 +6,7 @@
 _base_ = 'mmpretrain::_base_/default_runtime.py'
 
 custom_imports = dict(imports=['cmae_mm'], allow_failed_imports=False)
+runner_type = 'SafeRunner'  # docs/reliability.md
 
 model = dict(
     type='ImageClassifier',

@@ -7,6 +7,7 @@
 _base_ = 'mmpretrain::mae/benchmarks/vit-base-p16_8xb2048-linear-coslr-90e_in1k.py'
 
 custom_imports = dict(imports=['cmae_mm'], allow_failed_imports=False)
+runner_type = 'SafeRunner'  # docs/reliability.md
 
 model = dict(backbone=dict(type='DownstreamViT'))
 optim_wrapper = dict(type='PrecisionOptimWrapper', dtype='float16')

@@ -11,6 +11,7 @@ _base_ = [
 ]
 
 custom_imports = dict(imports=['cmae_mm'], allow_failed_imports=False)
+runner_type = 'SafeRunner'  # docs/reliability.md
 
 model = dict(
     backbone=dict(

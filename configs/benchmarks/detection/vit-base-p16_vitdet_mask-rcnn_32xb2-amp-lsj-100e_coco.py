@@ -10,6 +10,7 @@ _base_ = [
 ]
 
 custom_imports = dict(imports=['cmae_mm'], allow_failed_imports=False)
+runner_type = 'SafeRunner'  # docs/reliability.md
 
 image_size = 1024
 layer_norm = dict(type='mmpretrain.LN2d', eps=1e-6)

@@ -12,6 +12,7 @@ _base_ = [
     'mmseg::_base_/schedules/schedule_160k.py',
 ]
 custom_imports = dict(imports=['cmae_mm'], allow_failed_imports=False)
+runner_type = 'SafeRunner'  # docs/reliability.md
 
 num_classes = 150
 norm_cfg = dict(type='SyncBN', requires_grad=True)
