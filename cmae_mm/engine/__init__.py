@@ -12,6 +12,7 @@ from .progress import ProgressHook
 from .ranks import CPUDistributedDataParallel
 from .runner import SafeRunner
 from .start import LoadWeightsHook
+from .stop_hook import StopHook
 
 __all__ = [
     'CPUDistributedDataParallel',
@@ -25,4 +26,5 @@ __all__ = [
     'ResumableIterBasedTrainLoop',
     'SafeCheckpointHook',
     'SafeRunner',
+    'StopHook',
 ]

@@ -8,9 +8,9 @@ from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from cmae_mm.checkpoints import remove_temporaries, replacing
+from cmae_mm.checkpoints import remove_temporaries
 
-from .resume import POINTER
+from .resume import INTERRUPTED, point_at
 
 
 class _PatientBackend(LocalBackend):
@@ -65,7 +65,7 @@ class SafeCheckpointHook(CheckpointHook):
             **self.args,
         )
         if is_main_process():
-            runner.writer.submit(_point_at, Path(runner.work_dir, POINTER), self.last_ckpt)
+            runner.writer.submit(point_at, runner.work_dir, self.last_ckpt)
             self._remove_doomed(runner)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
@@ -75,6 +75,8 @@ class SafeCheckpointHook(CheckpointHook):
 
     def after_train(self, runner: Runner) -> None:
         runner.writer.wait()
+        if is_main_process():
+            Path(runner.work_dir, INTERRUPTED).unlink(missing_ok=True)
         super().after_train(runner)
 
     def _forget_oldest(self, runner: Runner, step: int) -> None:
@@ -99,11 +101,6 @@ class SafeCheckpointHook(CheckpointHook):
         keep = {Path(path) for path in (self.last_ckpt, *best) if path}
         runner.writer.submit(_remove, self.file_backend.doomed - keep)
         self.file_backend.doomed = set()
-
-
-def _point_at(pointer: Path, checkpoint: str) -> None:
-    with replacing(pointer) as temporary:
-        temporary.write_text(checkpoint)
 
 
 def _remove(paths: set[Path]) -> None:

@@ -5,6 +5,7 @@ import logging
 import os
 import pickle
 import re
+import signal
 import sys
 import tempfile
 import traceback
@@ -35,6 +36,8 @@ def one_line_errors() -> Iterator[None]:
     """
     try:
         yield
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except Exception as error:
         if not _is_users(error):
             raise

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from mmengine.logging import print_log
 
-from cmae_mm.checkpoints import RunSummary, summarise_run
+from cmae_mm.checkpoints import RunSummary, replacing, summarise_run
 
 POINTER = 'last_checkpoint'
+INTERRUPTED = 'interrupted.pth'  # what a signal makes a run save
 
 
 def newest_checkpoint(folder: str | Path) -> Path | None:
@@ -47,6 +48,12 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
         )
     print_log(f'no checkpoint in {str(folder)!r}: training starts anew', 'current')
     return None
+
+
+def point_at(folder: str | Path, checkpoint: str | Path) -> None:
+    """Let ``last_checkpoint`` of a work folder name a checkpoint."""
+    with replacing(Path(folder, POINTER)) as temporary:
+        temporary.write_text(str(checkpoint))
 
 
 def _pointed_at(folder: Path) -> Path | None:

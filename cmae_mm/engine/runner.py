@@ -19,8 +19,9 @@ from cmae_mm.checkpoints import summarise_run
 from .checkpoint_writer import CheckpointWriter, snapshot, write_checkpoint
 from .loading import choose_reader
 from .loops import ResumableLoop
-from .resume import newest_checkpoint
+from .resume import INTERRUPTED, newest_checkpoint, point_at
 from .seeding import base_seed
+from .stop_hook import StopHook
 
 _LOOPS = {
     'EpochBasedTrainLoop': 'ResumableEpochBasedTrainLoop',
@@ -91,6 +92,12 @@ class SafeRunner(Runner):
             hook = {**hook, 'type': 'mmengine.SafeCheckpointHook'}
         super().register_hook(hook, priority)
 
+    def register_hooks(self, *args, **kwargs) -> None:
+        """Register the config's hooks, and those that every run has."""
+        super().register_hooks(*args, **kwargs)
+        if not any(isinstance(hook, StopHook) for hook in self.hooks):
+            self.register_hook(StopHook())
+
     def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
         """Load a checkpoint into the model; returns all of it."""
         self.loaded = super().load_checkpoint(filename, *args, **kwargs)
@@ -148,6 +155,17 @@ class SafeRunner(Runner):
             checkpoint['param_schedulers'] = _states(self.param_schedulers)
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         self.writer.submit(write_checkpoint, snapshot(checkpoint), Path(out_dir, filename))
+
+    def save_interrupted(self) -> None:
+        """Save where a run that is to end is, after a step, and wait for the file.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        self.save_checkpoint(self.work_dir, INTERRUPTED, by_epoch=False)
+        if is_main_process():
+            self.writer.submit(point_at, self.work_dir, Path(self.work_dir, INTERRUPTED))
+        self.writer.wait()
 
     def _complete_meta(self, meta: dict | None, by_epoch: bool) -> dict:
         """The meta data that mmengine's Runner saves, and the position within the epoch."""

@@ -348,3 +348,67 @@ def test_killed_while_saving_at_most_one_interval_is_lost(folder, step):
     runner.train()
     assert sorted(path.name for path in (folder / 'run').glob('*.pth')) == ['iter_9.pth']
     assert not list((folder / 'run').glob('.*'))
+
+
+class SignalHook(Hook):
+    """Sends this process a signal in the middle of an iteration."""
+
+    def __init__(self, number, at):
+        self.number, self.at = number, at
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.at:
+            os.kill(os.getpid(), self.number)
+
+
+def train_until_signal(cfg, number, at):
+    runner = RUNNERS.build(cfg)
+    runner.register_hook(SignalHook(number, at), priority='VERY_HIGH')
+    with pytest.raises(SystemExit) as ended:
+        runner.train()
+    assert ended.value.code == 75
+    return runner
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+def test_a_signal_saves_the_step_and_ends_the_run(folder, number):
+    def cfg(name, resume=False):
+        made = config(folder, name, EPOCHS, workers=1, resume=resume)
+        made.default_hooks.checkpoint.interval = 9
+        return made
+
+    train(cfg('whole'))
+    handler = signal.getsignal(number)
+    train_until_signal(cfg('parts'), number, at=4)
+    assert signal.getsignal(number) == handler
+    assert (folder / 'parts' / 'last_checkpoint').read_text().endswith('interrupted.pth')
+    assert load_run(folder / 'parts' / 'interrupted.pth')['meta']['iter'] == 5
+    train(cfg('parts', resume=True))
+    whole, parts = (state(folder / name / 'iter_9.pth') for name in ('whole', 'parts'))
+    assert differences(whole, parts) == []
+    assert not (folder / 'parts' / 'interrupted.pth').exists()
+
+
+def signal_a_rank(rank, port, cfg, signalled):
+    torch.set_num_threads(1)
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    cfg.launcher = 'pytorch'
+    fit_to_cpu(cfg)
+    number = signal.SIGTERM if rank == signalled else 0
+    train_until_signal(cfg, number, at=4)
+
+
+@pytest.mark.parametrize('signalled', [0, 1])
+def test_a_signal_to_one_rank_ends_all_at_the_same_step(folder, signalled):
+    write_images(folder / 'images', num=11)
+    fork_ranks(signal_a_rank, 2, free_port(), config(folder, 'run', EPOCHS), signalled)
+    # heard one step later
+    assert load_run(folder / 'run' / 'interrupted.pth')['meta']['iter'] == 6
+
+
+def test_with_accumulated_gradients_the_optimiser_steps_before_the_end(folder):
+    cfg = config(folder, 'run', EPOCHS)
+    cfg.optim_wrapper.accumulative_counts = 3
+    train_until_signal(cfg, signal.SIGTERM, at=3)
+    assert load_run(folder / 'run' / 'interrupted.pth')['meta']['iter'] == 6
