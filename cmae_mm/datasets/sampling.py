@@ -1,6 +1,7 @@
 """Which samples come next, from any position, and what their random numbers depend on."""
 
 import itertools
+from collections import deque
 from collections.abc import Iterator, Sequence
 
 from mmengine.dataset import DefaultSampler
@@ -54,6 +55,10 @@ class ResumableBatchSampler:
         batches: config of another batch sampler around ``sampler``; None takes torch's.
         seed: of the run, the same on all ranks.
         endless: begin the next epoch by itself, for loops that count iterations.
+
+    Attributes:
+        drawn: batches of indices that were drawn and not yet taken, oldest first: loaders draw
+            them ahead of training.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class ResumableBatchSampler:
         self.seed = seed
         self.endless = endless
         self.skip = 0
+        self.drawn: deque[list[SampleIndex]] = deque()
         if batches is None:
             self.batches = BatchSampler(sampler, batch_size, drop_last)
         else:
@@ -87,7 +93,10 @@ class ResumableBatchSampler:
 
     def __iter__(self) -> Iterator[list[SampleIndex]]:
         skip, self.skip = self.skip, 0
-        yield from itertools.islice(self._epochs(), skip, None)
+        self.drawn.clear()
+        for batch in itertools.islice(self._epochs(), skip, None):
+            self.drawn.append(batch)
+            yield batch
 
     def _epochs(self) -> Iterator[list[SampleIndex]]:
         first = getattr(self.sampler, 'epoch', 0)

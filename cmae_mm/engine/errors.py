@@ -16,8 +16,15 @@ from mmengine.dist import get_world_size
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-# Raised for bad configs, bad data, bad checkpoints and full disks.
-_USER_ERRORS = (ImportError, OSError, pickle.UnpicklingError, RuntimeError, ValueError)
+# Raised for bad configs, bad data, bad numbers, bad checkpoints and full disks.
+_USER_ERRORS = (
+    FloatingPointError,
+    ImportError,
+    OSError,
+    pickle.UnpicklingError,
+    RuntimeError,
+    ValueError,
+)
 
 # Packages that check users' configs and data with assertions, worded for users.
 _HOSTS = ('mmengine', 'mmcv', 'mmpretrain', 'mmdet', 'mmseg')

@@ -25,6 +25,7 @@ class ResumableLoop:
             dataloader = self._build(runner, dataloader)
         super().__init__(runner, dataloader, **kwargs)
         self.epoch_start = 0  # iterations before this epoch
+        self.indices: list[int] = []  # of the samples of this iteration's batch
 
     def _build(self, runner: Runner, config: dict) -> DataLoader:
         """Build a loader as the host does, that can start at any batch."""
@@ -70,6 +71,8 @@ class ResumableLoop:
             self.dataloader._iterator = None
 
     def run_iter(self, *args) -> None:
+        drawn = getattr(self.dataloader.batch_sampler, 'drawn', None)
+        self.indices = drawn.popleft() if drawn else []
         diff_rank_seed = self.runner._randomness_cfg.get('diff_rank_seed', False)
         seed_step(base_seed(self.runner), self._iter, get_rank() if diff_rank_seed else 0)
         super().run_iter(*args)

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import torch
 from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmpretrain.engine import LearningRateDecayOptimWrapperConstructor
@@ -22,6 +23,9 @@ class PretrainOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     each; here parameters with equal settings share a group and a line. Frozen modules (the
     momentum target) are left out and have no optimiser state.
     """
+
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
+        super().__init__(prefer_fused(optim_wrapper_cfg), paramwise_cfg)
 
     def add_params(self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs) -> None:
         if prefix:
@@ -57,7 +61,7 @@ class LayerDecayOptimWrapperConstructor(LearningRateDecayOptimWrapperConstructor
         defaults = dict(
             flat_decay_mult=0.0, custom_keys={name: dict(decay_mult=0.0) for name in _UNDECAYED}
         )
-        super().__init__(optim_wrapper_cfg, {**defaults, **(paramwise_cfg or {})})
+        super().__init__(prefer_fused(optim_wrapper_cfg), {**defaults, **(paramwise_cfg or {})})
 
     def add_params(self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs) -> None:
         if prefix:  # the host's recursion into a part of the model
@@ -81,6 +85,18 @@ class LayerDecayOptimWrapperConstructor(LearningRateDecayOptimWrapperConstructor
                 f'lr {group["lr"]:.3g}, weight decay {group["weight_decay"]:g}',
                 'current',
             )
+
+
+def prefer_fused(optim_wrapper_cfg: dict) -> dict:
+    """Let Adam and AdamW take torch's fused form on GPUs, unless their config has ``fused``.
+
+    It is the fastest, and it can leave out a step without waiting for the device (see
+    :class:`~cmae_mm.engine.finite_steps.FiniteSteps`).
+    """
+    optimizer = optim_wrapper_cfg['optimizer'].copy()
+    if optimizer.get('type') in ('Adam', 'AdamW') and torch.cuda.is_available():
+        optimizer.setdefault('fused', True)
+    return {**optim_wrapper_cfg, 'optimizer': optimizer}
 
 
 def merge_groups(single: list[dict]) -> list[dict]:

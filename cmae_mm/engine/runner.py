@@ -17,6 +17,7 @@ from mmengine.runner import BaseLoop, Runner
 from cmae_mm.checkpoints import summarise_run
 
 from .checkpoint_writer import CheckpointWriter, snapshot, write_checkpoint
+from .finite_hook import FiniteHook
 from .loading import choose_reader
 from .loops import ResumableLoop
 from .resume import INTERRUPTED, newest_checkpoint, point_at
@@ -95,8 +96,9 @@ class SafeRunner(Runner):
     def register_hooks(self, *args, **kwargs) -> None:
         """Register the config's hooks, and those that every run has."""
         super().register_hooks(*args, **kwargs)
-        if not any(isinstance(hook, StopHook) for hook in self.hooks):
-            self.register_hook(StopHook())
+        for kind in (FiniteHook, StopHook):
+            if not any(isinstance(hook, kind) for hook in self.hooks):
+                self.register_hook(kind())
 
     def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
         """Load a checkpoint into the model; returns all of it."""

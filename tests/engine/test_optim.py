@@ -9,7 +9,7 @@ from mmpretrain.models.utils import MultiheadAttention
 from torch import nn
 
 from cmae_mm.engine import precision
-from cmae_mm.engine.optim_constructors import merge_groups
+from cmae_mm.engine.optim_constructors import merge_groups, prefer_fused
 from cmae_mm.engine.precision import (
     PrecisionOptimWrapper,
     choose_precision,
@@ -67,6 +67,16 @@ def test_what_is_frozen_is_in_no_group():
     groups = [dict(params=[parameter], lr=1.0) for parameter in layers.parameters()]
     (group,) = merge_groups(groups)
     assert [id(p) for p in group['params']] == [id(p) for p in layers[1].parameters()]
+
+
+def test_adam_is_fused_on_gpus_alone(monkeypatch):
+    def fused(**fields):
+        return prefer_fused(dict(optimizer=dict(fields)))['optimizer'].get('fused')
+
+    assert fused(type='AdamW') is None
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    assert fused(type='AdamW') and fused(type='Adam')
+    assert fused(type='AdamW', fused=False) is False and fused(type='SGD') is None
 
 
 def test_the_target_has_no_optimiser_state():

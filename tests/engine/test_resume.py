@@ -2,6 +2,7 @@
 
 import os
 import signal
+import uuid
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,7 @@ def config(folder, work_dir, train_cfg, workers=0, precision='float32', resume=F
             default_scope='mmpretrain',
             model=tiny_config(backbone__drop_path_rate=0.5),
             work_dir=str(folder / work_dir),
+            experiment_name=uuid.uuid4().hex,  # runs within a second share what this names
             train_dataloader=dict(
                 batch_size=2,
                 num_workers=workers,
