@@ -2,7 +2,8 @@
 
 from .pretrain_dataset import PretrainDataset
 from .sampling import ResumableBatchSampler, SeededSampler
-from .seeding import SeededDataset
+from .seeded_dataset import SeededDataset
+from .skipped import SkippedImages
 from .transforms import (
     ColorAugment,
     IndependentCrop,
@@ -23,4 +24,5 @@ __all__ = [
     'ResumableBatchSampler',
     'SeededDataset',
     'SeededSampler',
+    'SkippedImages',
 ]

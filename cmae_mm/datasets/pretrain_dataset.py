@@ -11,6 +11,7 @@ from mmpretrain.registry import DATASETS
 from .folder import IMAGE_SUFFIXES, find_images
 from .sampling import SampleIndex
 from .seeding import seeded
+from .skipped import SkippedImages, UnreadableError, read_or_replace
 
 
 @DATASETS.register_module()
@@ -33,6 +34,8 @@ class PretrainDataset(CustomDataset):
         FileNotFoundError: no such folder, or no image in it.
         RuntimeError: ``max_refetch`` images in a row could not be read.
     """
+
+    skipped: SkippedImages | None = None
 
     def __init__(
         self,
@@ -83,6 +86,10 @@ class PretrainDataset(CustomDataset):
             print_log(f'passed over in {self.img_prefix!r}: {counts}', 'current', logging.WARNING)
         return images
 
+    def watch(self, skipped: SkippedImages) -> None:
+        """Report images that can't be read, from now on."""
+        self.skipped = skipped
+
     def __getitem__(self, index: int) -> dict:
         """Load a sample.
 
@@ -90,14 +97,22 @@ class PretrainDataset(CustomDataset):
             index: of the image; a :class:`SampleIndex` also seeds its views.
         """
         with seeded(getattr(index, 'entropy', None)):
-            image = int(index)
-            for _ in range(self.max_refetch):
-                data = self.prepare_data(image)
-                if data is not None:
-                    return data
-                image = self._rand_another()
-        raise RuntimeError(
-            f'{self.max_refetch} images in a row could not be read in '
-            f'{self.img_prefix!r}, the last {self.get_data_info(image)["img_path"]!r}:'
-            ' are these 8-bit image files?'
-        )
+            return read_or_replace(
+                self._load,
+                int(index),
+                self._rand_another,
+                self._path,
+                self.skipped,
+                self.max_refetch,
+            )
+
+    def _path(self, index: int) -> str:
+        return self.get_data_info(index)['img_path']
+
+    def _load(self, index: int) -> dict:
+        info = self.get_data_info(index)
+        path = info['img_path']  # transforms change the dict
+        sample = self.pipeline(info)
+        if sample is None:
+            raise UnreadableError(path, info.get('unreadable', 'its pipeline returned nothing'))
+        return sample

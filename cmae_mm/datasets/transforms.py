@@ -28,7 +28,8 @@ class LoadImage(BaseTransform):
     silently. This one logs a warning and returns None, and the dataset takes
     another image.
 
-    Adds ``img``, uint8 (H, W, C), and ``img_shape``; needs ``img_path``.
+    Adds ``img``, uint8 (H, W, C), and ``img_shape``, or ``unreadable``, the reason; needs
+    ``img_path``.
 
     Args:
         color_type: 'color' (RGB), 'grayscale' (one channel) or 'unchanged'
@@ -61,6 +62,7 @@ class LoadImage(BaseTransform):
             content = fileio.get(results['img_path'], backend_args=self.backend_args)
             image = decode(content, self.flag, self.max_pixels)
         except (OSError, ValueError, cv2.error) as error:
+            results['unreadable'] = str(error)
             print_log(f'skipped {results["img_path"]}: {error}', 'current', logging.WARNING)
             return None
         results['img'] = image

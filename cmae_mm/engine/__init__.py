@@ -12,6 +12,7 @@ from .precision import PrecisionOptimWrapper
 from .progress import ProgressHook
 from .ranks import CPUDistributedDataParallel
 from .runner import SafeRunner
+from .skipped_images_hook import SkippedImagesHook
 from .start import LoadWeightsHook
 from .stop_hook import StopHook
 
@@ -28,5 +29,6 @@ __all__ = [
     'ResumableIterBasedTrainLoop',
     'SafeCheckpointHook',
     'SafeRunner',
+    'SkippedImagesHook',
     'StopHook',
 ]

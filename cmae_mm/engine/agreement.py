@@ -1,65 +1,70 @@
-"""What one rank wants and all ranks do at the same step."""
+"""What each rank knows and all ranks hear at the same step."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import torch
 from mmengine.dist import get_world_size
 from torch import Tensor, distributed
 
+PEER_TIMEOUT = 300  # seconds after which a rank that does not answer is taken for lost
+
 
 class Agreement:
-    """A number that every rank gives after each step, and whose maximum all ranks get.
+    """Integers that every rank gives after each step, and that all ranks get added up or the like.
 
-    It travels between processors while the next step computes, so no device waits for it: the
-    answer is one step late where there are several ranks. A rank that hears nothing from
+    They travel between processors while the next step computes, so no device waits for them:
+    the answer is one step late where there are several ranks. A rank that hears nothing from
     another one raises an error instead of waiting for ever.
 
     Args:
+        operation: 'SUM' or 'MAX', over the ranks.
+        length: how many integers.
         timeout: seconds to wait for the other ranks.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, operation: str, length: int, timeout: float = PEER_TIMEOUT) -> None:
+        self.operation = getattr(distributed.ReduceOp, operation)
         self.timeout = timedelta(seconds=timeout)
         self.alone = get_world_size() == 1
         # gloo also where the gradients travel by NCCL, which would occupy the device
         self.group = (
             None if self.alone else distributed.new_group(backend='gloo', timeout=self.timeout)
         )
-        self.last: tuple[Tensor, distributed.Work] | None = None
+        self.sent = torch.zeros(length, dtype=torch.int64)
+        self.work: distributed.Work | None = None
 
-    def maximum(self, value: int) -> int:
-        """Give this step's number; return the maximum over all ranks, of the step before.
+    def exchange(self, values: Sequence[int]) -> list[int]:
+        """Give this step's integers; return those of all ranks, of the step before.
 
-        In a single process it is this step's number.
+        In a single process they are this step's.
 
         Raises:
             RuntimeError: another rank has ended, or did not answer in time.
         """
         if self.alone:
-            return value
+            return list(values)
         answer = self._hear()
-        tensor = torch.tensor(value)
-        work = distributed.all_reduce(
-            tensor, distributed.ReduceOp.MAX, group=self.group, async_op=True
+        self.sent = torch.tensor(values)
+        self.work = distributed.all_reduce(
+            self.sent, self.operation, group=self.group, async_op=True
         )
-        self.last = tensor, work
-        return answer
+        return answer.tolist()
 
     def meet(self) -> None:
         """Wait until all ranks are here."""
         if not self.alone:
             distributed.barrier(self.group)
 
-    def _hear(self) -> int:
-        if self.last is None:
-            return 0
-        tensor, work = self.last
+    def _hear(self) -> Tensor:
+        if self.work is None:
+            return self.sent
         try:
-            work.wait(self.timeout)
+            self.work.wait(self.timeout)
         except RuntimeError as error:
             raise RuntimeError(
                 f'lost contact with another rank: it ended, or did not answer for '
                 f'{self.timeout.total_seconds():.0f} s (peer_timeout of StopHook); its log says '
                 f'why, --resume goes on from the last checkpoint ({error})'
             ) from None
-        return int(tensor)
+        return self.sent

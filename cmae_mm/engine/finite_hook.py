@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from mmengine.dist import barrier, get_rank
+from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
@@ -88,15 +88,15 @@ class FiniteHook(Hook):
             self._end(runner, iteration, images)
 
     def _end(self, runner: Runner, iteration: int, images: list[str]) -> None:
-        runner.save_interrupted()
-        barrier()  # a launcher ends the other ranks as soon as one has ended
-        raise FloatingPointError(
-            f'the loss or the gradients were not finite in {self.in_a_row} steps in a row, up to '
-            f'iteration {iteration}: none of them was made, and {INTERRUPTED} has the weights from '
-            f'before. {_file(runner)} lists their images, the last {", ".join(images[:3])}, .... '
-            'Look at these; try a lower optim_wrapper.optimizer.lr, '
-            'optim_wrapper.clip_grad.max_norm=1.0, or optim_wrapper.dtype=bfloat16 instead of '
-            'float16; then --resume'
+        runner.request_stop(
+            FloatingPointError(
+                f'the loss or the gradients were not finite in {self.in_a_row} steps in a row, up '
+                f'to iteration {iteration}: none of them was made, and {INTERRUPTED} has the '
+                f'weights from before. {_file(runner)} lists their images, the last '
+                f'{", ".join(images[:3])}, .... Look at these; try a lower '
+                'optim_wrapper.optimizer.lr, optim_wrapper.clip_grad.max_norm=1.0, or '
+                'optim_wrapper.dtype=bfloat16 instead of float16; then --resume'
+            )
         )
 
 

@@ -22,6 +22,7 @@ from .loading import choose_reader
 from .loops import ResumableLoop
 from .resume import INTERRUPTED, newest_checkpoint, point_at
 from .seeding import base_seed
+from .skipped_images_hook import SkippedImagesHook
 from .stop_hook import StopHook
 
 _LOOPS = {
@@ -53,6 +54,7 @@ class SafeRunner(Runner):
         self.trusting = config.get('trust_checkpoints', False)
         choose_reader(self.trusting)
         self.writer = CheckpointWriter()
+        self.stop_error: Exception | None = None
         super().__init__(*args, **kwargs)
         if self._resume:
             self._choose_start()
@@ -96,7 +98,7 @@ class SafeRunner(Runner):
     def register_hooks(self, *args, **kwargs) -> None:
         """Register the config's hooks, and those that every run has."""
         super().register_hooks(*args, **kwargs)
-        for kind in (FiniteHook, StopHook):
+        for kind in (FiniteHook, SkippedImagesHook, StopHook):
             if not any(isinstance(hook, kind) for hook in self.hooks):
                 self.register_hook(kind())
 
@@ -157,6 +159,14 @@ class SafeRunner(Runner):
             checkpoint['param_schedulers'] = _states(self.param_schedulers)
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         self.writer.submit(write_checkpoint, snapshot(checkpoint), Path(out_dir, filename))
+
+    def request_stop(self, error: Exception) -> None:
+        """Let all ranks save where they are after this step, and end with an error.
+
+        Args:
+            error: raised on this rank.
+        """
+        self.stop_error = self.stop_error or error
 
     def save_interrupted(self) -> None:
         """Save where a run that is to end is, after a step, and wait for the file.

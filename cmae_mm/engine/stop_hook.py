@@ -10,21 +10,23 @@ from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from .agreement import Agreement
+from .agreement import PEER_TIMEOUT, Agreement
 
 # sysexits.h: EX_TEMPFAIL, try again later
 INTERRUPTED = 75
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+_ERROR = 128  # more than any signal's number
 
 
 @HOOKS.register_module()
 class StopHook(Hook):
-    """Let all ranks finish a step, save one checkpoint and end when one of them gets a signal.
+    """Let all ranks finish a step, save one checkpoint and end when one of them is to stop.
 
-    The signals are SIGTERM and SIGUSR1 (a scheduler's) and Ctrl-C; a second Ctrl-C ends the
-    process at once. The checkpoint is ``interrupted.pth`` in the work folder, from which
-    ``--resume`` goes on; the exit status is 75. With accumulated gradients the optimiser's next
-    step is awaited.
+    It is to stop when it gets SIGTERM or SIGUSR1 (from a scheduler) or Ctrl-C, of which a second
+    one ends the process at once, or when a hook has called ``runner.request_stop(error)``. The
+    checkpoint is ``interrupted.pth`` in the work folder, from which ``--resume`` goes on. After a
+    signal the exit status is 75; an error is raised, on the other ranks one that names the cause.
+    With accumulated gradients the optimiser's next step is awaited.
 
     Args:
         peer_timeout: seconds after which a rank that does not answer is taken for lost.
@@ -32,14 +34,14 @@ class StopHook(Hook):
 
     priority = 'LOWEST'
 
-    def __init__(self, peer_timeout: float = 300) -> None:
+    def __init__(self, peer_timeout: float = PEER_TIMEOUT) -> None:
         self.peer_timeout = peer_timeout
         self.received: signal.Signals | None = None
         self.replaced: dict[signal.Signals, object] = {}
 
     def before_train(self, runner: Runner) -> None:
-        self.agreement = Agreement(self.peer_timeout)
-        self.stopping = False
+        self.agreement = Agreement('MAX', 1, self.peer_timeout)
+        self.wanted = 0  # by any rank: the number of a signal, or _ERROR
         if threading.current_thread() is threading.main_thread():
             self.replaced = {number: signal.signal(number, self._receive) for number in SIGNALS}
 
@@ -54,25 +56,32 @@ class StopHook(Hook):
         self.replaced = {}
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
-        wanted = self.agreement.maximum(self.received or 0)
-        self.stopping = self.stopping or bool(wanted)
-        if not self.stopping or not runner.optim_wrapper.should_update():
+        wanted = _ERROR if runner.stop_error else self.received or 0
+        self.wanted = max(self.wanted, *self.agreement.exchange([wanted]))
+        if not self.wanted or not runner.optim_wrapper.should_update():
             return
         if runner.iter + 1 == runner.max_iters:
             return  # training ends anyhow
         print_log(
-            f'{signal.Signals(wanted).name if wanted else "a signal"} at iteration '
-            f'{runner.iter + 1}: saving interrupted.pth, then ending with status {INTERRUPTED}; '
-            '--resume goes on from here',
+            f'{_reason(self.wanted)} at iteration {runner.iter + 1}: saving interrupted.pth, then '
+            'ending; --resume goes on from here',
             'current',
         )
         runner.save_interrupted()
         self.agreement.meet()  # launchers end the other ranks when one has ended
         self._restore()
-        sys.exit(INTERRUPTED)
+        if self.wanted < _ERROR:
+            sys.exit(INTERRUPTED)
+        raise runner.stop_error or RuntimeError('another rank has ended with an error: see its log')
 
     def after_train(self, runner: Runner) -> None:
         self._restore()
+        if runner.stop_error:
+            raise runner.stop_error
+
+
+def _reason(wanted: int) -> str:
+    return 'an error' if wanted == _ERROR else signal.Signals(wanted).name
 
 
 def outlive_signals() -> None:

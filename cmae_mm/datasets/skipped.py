@@ -1,0 +1,111 @@
+"""Images that can't be read: replaced, counted over all worker processes, listed in a file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch.utils.data import get_worker_info
+
+
+class UnreadableError(ValueError):
+    """An image that can't be read.
+
+    Args:
+        path: of the file.
+        reason: for the log.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f'{path}: {reason}')
+        self.path, self.reason = path, reason
+
+
+class Counts(NamedTuple):
+    """How many samples were asked for, and how many of these got another image than their own."""
+
+    samples: int
+    replaced: int
+
+
+class SkippedImages:
+    """What the worker processes of one rank could not read.
+
+    Args:
+        path: text file to which each of them adds lines of three fields, separated by tabs: the
+            image, why it could not be read, and the image that was tried in its place.
+        num_workers: number of worker processes; 0 for loading in the main process.
+    """
+
+    def __init__(self, path: str | Path, num_workers: int) -> None:
+        self.path = Path(path)
+        # a row for each process, the main one's first: so nobody needs a lock
+        self.counts = torch.zeros(num_workers + 1, 2, dtype=torch.int64).share_memory_()
+
+    def count(self) -> Counts:
+        """Return the numbers up to now; workers are ahead of training."""
+        return Counts(*self.counts.sum(dim=0).tolist())
+
+    def add_sample(self, replaced: bool) -> None:
+        """Count a sample.
+
+        Args:
+            replaced: whether its own image could not be read.
+        """
+        row = self.counts[_process()]
+        row[0] += 1
+        row[1] += replaced
+
+    def list_image(self, error: UnreadableError, replacement: str) -> None:
+        """List an image that could not be read.
+
+        Args:
+            error: which, and why.
+            replacement: path of the image that is tried in its place.
+        """
+        fields = (' '.join(text.split()) for text in (error.path, error.reason, replacement))
+        with self.path.open('a') as file:  # in one short write, which others do not tear
+            file.write('\t'.join(fields) + '\n')
+
+
+def read_or_replace(
+    load: Callable[[int], Any],
+    index: int,
+    draw: Callable[[], int],
+    name: Callable[[int], str],
+    skipped: SkippedImages | None,
+    max_refetch: int,
+) -> Any:
+    """Load a sample, or another one if its image can't be read.
+
+    Args:
+        load: from an index to the sample; raises :class:`UnreadableError`.
+        index: of the sample.
+        draw: another index.
+        name: from an index to the path of its image.
+        skipped: where to report; None reports nothing.
+        max_refetch: number of unreadable images in a row that is too many.
+
+    Raises:
+        RuntimeError: ``max_refetch`` images in a row could not be read.
+    """
+    for attempt in range(max_refetch):
+        try:
+            sample = load(index)
+        except UnreadableError as error:
+            last, index = error, draw()
+            if skipped is not None:
+                skipped.list_image(error, name(index))
+        else:
+            if skipped is not None:
+                skipped.add_sample(replaced=attempt > 0)
+            return sample
+    raise RuntimeError(
+        f'{max_refetch} images in a row could not be read, the last {last}: are these 8-bit '
+        'image files?'
+    )
+
+
+def _process() -> int:
+    worker = get_worker_info()
+    return 0 if worker is None else worker.id + 1
