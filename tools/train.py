@@ -43,6 +43,11 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='execute the code in checkpoint files, as mmengine does',
     )
+    parser.add_argument(
+        '--allow-batch-change',
+        action='store_true',
+        help='resume with another number of images per step than the checkpoint was made with',
+    )
     parser.add_argument('--no-validate', action='store_true', help='do not validate')
     parser.add_argument(
         '--cfg-options',
@@ -72,6 +77,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
         cfg.auto_scale_lr.enable = True
     if args.trust_checkpoint:
         cfg.trust_checkpoints = True
+    if args.allow_batch_change:
+        cfg.allow_batch_change = True
     cfg.merge_from_dict(args.cfg_options)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None

@@ -8,7 +8,7 @@ from .names import FORMATS
 from .reading import load_checkpoint, load_state_dict
 from .released import convert_released
 from .run_state import RunSummary, load_run, summarise_run
-from .writing import remove_temporaries, replacing, save_tensors
+from .writing import remove_temporaries, replacing, save_tensors, write_torch
 
 __all__ = [
     'FORMATS',
@@ -30,4 +30,5 @@ __all__ = [
     'save_tensors',
     'summarise_run',
     'unwrap',
+    'write_torch',
 ]

@@ -43,8 +43,14 @@ def save_tensors(
         if path.suffix == '.safetensors':
             save_file(tensors, temporary, metadata={'format': 'pt'})
         else:
-            torch.save({container: tensors} if container else tensors, temporary)
+            write_torch({container: tensors} if container else tensors, temporary)
         temporary.chmod(mode)  # safetensors makes it readable by the owner alone
+
+
+def write_torch(content: dict, path: Path) -> None:
+    """Write a file of torch, through a file of Python's: its errors say what the system said."""
+    with path.open('wb') as file:
+        torch.save(content, file)
 
 
 @contextlib.contextmanager
@@ -64,13 +70,23 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
         _sync_folder(path.parent)
     except (SafetensorError, RuntimeError, OSError) as error:  # each raises its own on a full disk
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = _reason(error)
         free = shutil.disk_usage(path.parent).free / 2**30
         raise OSError(
             f'{str(path)!r} was not written ({reason}; {free:.1f} GiB are free in its folder)'
         ) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said, which torch hides behind an error of its own."""
+    cause = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__context__
+    return str(error)
 
 
 def remove_temporaries(folder: Path) -> None:

@@ -45,6 +45,10 @@ class SafeCheckpointHook(CheckpointHook):
                 remove_temporaries(Path(self.out_dir))
                 self._finish_removing(runner)
 
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
+        runner.writer.check()
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         if not self.is_local:
             super()._save_checkpoint_with_step(runner, step, meta)

@@ -6,10 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from cmae_mm.checkpoints import replacing
+from cmae_mm.checkpoints import replacing, write_torch
 
 
 class CheckpointWriter:
@@ -27,6 +26,15 @@ class CheckpointWriter:
     def submit(self, job: Callable, *args) -> None:
         """Run ``job(*args)`` after those submitted before."""
         self.pending.append(self.thread.submit(self._run, job, *args))
+
+    def check(self) -> None:
+        """Look whether a job has failed, without waiting for any.
+
+        Raises:
+            Exception: that of the first job that failed.
+        """
+        if self.failed:
+            self.wait()
 
     def wait(self) -> None:
         """Wait for all jobs.
@@ -57,7 +65,7 @@ def write_checkpoint(checkpoint: dict, path: Path) -> None:
         OSError: it can't be written.
     """
     with replacing(path) as temporary:
-        torch.save(checkpoint, temporary)
+        write_torch(checkpoint, temporary)
 
 
 def snapshot(value: Any) -> Any:

@@ -31,6 +31,19 @@ _HOSTS = ('mmengine', 'mmcv', 'mmpretrain', 'mmdet', 'mmseg')
 # Folders of the code that reads configs and builds their parts.
 _CONFIG_FOLDERS = (('mmengine', 'config'), ('mmengine', 'registry'))
 _WRONG_FIELD = re.compile(r"unexpected keyword argument '(\w+)'|missing \d+ required")
+# What torch's messages leave unsaid.
+_ADVICE = (
+    (
+        re.compile(r'DataLoader worker .*(killed by signal|exited unexpectedly)'),
+        'A data worker has ended: if memory ran out (dmesg says so), lower '
+        'train_dataloader.num_workers; --resume goes on from the last checkpoint.',
+    ),
+    (
+        re.compile(r'Connection (closed|reset) by peer|gloo|NCCL', re.IGNORECASE),
+        'Another rank has ended or does not answer: its log says why; --resume goes on from the '
+        'last checkpoint.',
+    ),
+)
 
 
 @contextlib.contextmanager
@@ -85,11 +98,10 @@ def _keep_traceback() -> str:
     """Save the current traceback and return where."""
     for handler in MMLogger.get_current_instance().handlers:
         if isinstance(handler, logging.FileHandler):
-            handler.acquire()
-            handler.stream.write(traceback.format_exc())
-            handler.flush()
-            handler.release()
-            return f'traceback: {os.path.relpath(handler.baseFilename)}'
+            with contextlib.suppress(OSError), handler.lock:  # the disk may be full
+                handler.stream.write(traceback.format_exc())
+                handler.flush()
+                return f'traceback: {os.path.relpath(handler.baseFilename)}'
     if os.environ.get('CMAE_MM_TRACEBACK') == '1':
         traceback.print_exc()
     return 'CMAE_MM_TRACEBACK=1 shows where'
@@ -140,4 +152,5 @@ def _message(error: BaseException) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if lines and lines[0].startswith('Caught '):
         lines = lines[-1:]  # a DataLoader worker's traceback: its last line
-    return ' '.join(lines) or type(error).__name__
+    advice = [advice for pattern, advice in _ADVICE if pattern.search(text)]
+    return ' '.join([*lines, *advice]) or type(error).__name__

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from cmae_mm.datasets import ResumableBatchSampler, SeededDataset
 
+from .batch import Position
 from .seeding import base_seed, seed_step
 from .stop_hook import outlive_signals
 
@@ -47,19 +48,10 @@ class ResumableLoop:
         """Number of batches of this epoch that training has seen."""
         return self._iter - self.epoch_start
 
-    def resume_at(self, epoch: int, iteration: int, batch_in_epoch: int | None) -> None:
-        """Set the position.
-
-        Args:
-            epoch: complete epochs.
-            iteration: complete iterations.
-            batch_in_epoch: complete iterations since the epoch began; None derives them from
-                the length of an epoch.
-        """
-        if batch_in_epoch is None:
-            batch_in_epoch = iteration - epoch * len(self.dataloader)
-        self._epoch, self._iter = epoch, iteration
-        self.epoch_start = iteration - batch_in_epoch
+    def resume_at(self, position: Position) -> None:
+        """Go on at a position."""
+        self._epoch, self._iter = position.epoch, position.iteration
+        self.epoch_start = position.iteration - position.batch_in_epoch
 
     def run(self) -> nn.Module:
         """Run what is left of training."""
@@ -119,7 +111,7 @@ class ResumableIterBasedTrainLoop(ResumableLoop, IterBasedTrainLoop):
         runner = self.runner
         runner.call_hook('before_train')
         runner.call_hook('before_train_epoch')  # all of training is one
-        self.dataloader.batch_sampler.start_at(self._iter)
+        self.dataloader.batch_sampler.start_at(self.batch_in_epoch)
         batches = iter(self.dataloader)
         while self._iter < self._max_iters and not self.stop_training:
             runner.model.train()

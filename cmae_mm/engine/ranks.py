@@ -4,6 +4,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -13,6 +14,8 @@ from mmengine.logging import print_log
 from mmengine.model import MMDistributedDataParallel, revert_sync_batchnorm
 from mmengine.registry import MODEL_WRAPPERS
 from torch import distributed, nn
+
+from .agreement import PEER_TIMEOUT
 
 
 def fit_to_cpu(cfg: Config) -> None:
@@ -40,7 +43,9 @@ def fit_to_cpu(cfg: Config) -> None:
         wrapper.dtype = 'float32'
     if cfg.get('launcher', 'none') != 'none':
         os.environ.update(rendezvous(cfg.launcher, os.environ))
-        distributed.init_process_group('gloo')
+        dist_cfg = cfg.get('env_cfg', {}).get('dist_cfg', {})
+        timeout = timedelta(seconds=dist_cfg.get('timeout', PEER_TIMEOUT))
+        distributed.init_process_group('gloo', timeout=timeout)
         cfg.model_wrapper_cfg = dict(
             type='CPUDistributedDataParallel',
             find_unused_parameters=cfg.get('find_unused_parameters', False),

@@ -1,5 +1,6 @@
 """A Runner whose runs survive."""
 
+import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +12,21 @@ from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
 
 from cmae_mm.checkpoints import summarise_run
 
+from .agreement import PEER_TIMEOUT
+from .batch import (
+    Batch,
+    FreshSchedule,
+    Position,
+    batch_of,
+    convert_position,
+    require_same_step,
+)
 from .checkpoint_writer import CheckpointWriter, snapshot, write_checkpoint
 from .finite_hook import FiniteHook
 from .loading import choose_reader
@@ -39,8 +50,8 @@ class SafeRunner(Runner):
     ``runner_type = 'SafeRunner'``: its loop, checkpoint hook, data loader and reader of files
     are replaced by those of this package. A training loop of another type is left as it is.
 
-    A field of the config, ``trust_checkpoints=True``, reads files as mmengine does, which
-    executes the code in them.
+    Fields of the config: ``trust_checkpoints=True`` reads files as mmengine does, which executes
+    the code in them; ``allow_batch_change=True`` resumes with another number of images per step.
 
     Args:
         *args, **kwargs: of mmengine's Runner.
@@ -80,6 +91,11 @@ class SafeRunner(Runner):
             )
         return Start(str(path), summary.meta.get('seed'))
 
+    def setup_env(self, env_cfg: dict) -> None:
+        """Set up the environment; ranks wait 5 minutes for each other unless the config says."""
+        dist_cfg = {'timeout': PEER_TIMEOUT, **env_cfg.get('dist_cfg', {})}
+        super().setup_env({**env_cfg, 'dist_cfg': dist_cfg})
+
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build a loop that can continue anywhere."""
         if isinstance(loop, dict):
@@ -108,12 +124,31 @@ class SafeRunner(Runner):
         return self.loaded
 
     def resume(self, filename: str, *args, **kwargs) -> None:
-        """Continue from a checkpoint as if the run had never stopped."""
+        """Continue from a checkpoint as if the run had never stopped.
+
+        Raises:
+            ValueError: it is of a run with another number of images per step, and the config has
+                no ``allow_batch_change=True``.
+        """
+        single = isinstance(self.optim_wrapper, OptimWrapper)  # not several by name
+        fresh = FreshSchedule(self.optim_wrapper, self.param_schedulers or []) if single else None
         super().resume(filename, *args, **kwargs)
         meta = self.loaded['meta']
-        if isinstance(self.train_loop, ResumableLoop):
-            self.train_loop.resume_at(meta['epoch'], meta['iter'], meta.get('batch_in_epoch'))
         del self.loaded
+        if not isinstance(self.train_loop, ResumableLoop):
+            return
+        new = batch_of(self)
+        old = Batch(**meta['batch']) if 'batch' in meta else new
+        require_same_step(old, new, self.cfg.get('allow_batch_change', False))
+        length = None if self.train_loop.endless else len(self.train_loop.dataloader)
+        within = meta.get('batch_in_epoch')
+        if within is None:  # written by mmengine's own Runner
+            within = meta['iter'] - meta['epoch'] * (length or 0)
+        there = Position(meta['epoch'], meta['iter'], within)
+        here = convert_position(there, old, new, length)
+        if here.iteration != there.iteration and fresh is not None:
+            fresh.replay(here)
+        self.train_loop.resume_at(here)
 
     @master_only
     def save_checkpoint(
@@ -179,6 +214,11 @@ class SafeRunner(Runner):
             self.writer.submit(point_at, self.work_dir, Path(self.work_dir, INTERRUPTED))
         self.writer.wait()
 
+    @functools.cached_property
+    def config_text(self) -> str:
+        """The config as Python. Formatting it takes longer than copying a small model."""
+        return self.cfg.pretty_text
+
     def _complete_meta(self, meta: dict | None, by_epoch: bool) -> dict:
         """The meta data that mmengine's Runner saves, and the position within the epoch."""
         step = (self.epoch + 1, self.iter) if by_epoch else (self.epoch, self.iter + 1)
@@ -186,12 +226,13 @@ class SafeRunner(Runner):
         if isinstance(self.train_loop, ResumableLoop):
             within = meta['epoch'] == self.epoch
             meta['batch_in_epoch'] = meta['iter'] - self.train_loop.epoch_start if within else 0
+            meta['batch'] = batch_of(self)._asdict()
         dataset = self.train_dataloader.dataset
         if hasattr(dataset, 'metainfo'):
             meta['dataset_meta'] = dataset.metainfo
         return dict(
             meta,
-            cfg=self.cfg.pretty_text,
+            cfg=self.config_text,
             seed=self.seed,
             experiment_name=self.experiment_name,
             time=time.strftime('%Y%m%d_%H%M%S'),

@@ -355,13 +355,18 @@ def test_files_hold_the_tensors_and_nothing_else(tmp_path, suffix):
 
 
 def test_what_was_there_stays_when_writing_fails(tmp_path, monkeypatch):
-    def fail(tensors, path):
-        Path(path).write_bytes(b'half')
-        raise RuntimeError('disk full')
+    def fail(tensors, file):
+        file.write(b'half')
+        try:
+            raise OSError(28, 'No space left on device')
+        except OSError:
+            raise RuntimeError('unexpected pos')  # noqa: B904  as torch does
 
     (tmp_path / 'a.pth').write_text('before')
     monkeypatch.setattr(torch, 'save', fail)
-    with pytest.raises(OSError, match=r'a.pth.* was not written \(disk full; [\d.]+ GiB are free'):
+    with pytest.raises(
+        OSError, match=r'a.pth.* was not written \(No space left on device; [\d.]+ GiB are free'
+    ):
         save_tensors(tmp_path / 'a.pth', {'a': torch.ones(1)})
     assert [file.read_text() for file in tmp_path.iterdir()] == ['before']
 

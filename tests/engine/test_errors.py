@@ -21,6 +21,14 @@ from cmae_mm.models import InfoNCELoss
             ),
             'error: ValueError: bad',
         ),
+        (
+            RuntimeError('DataLoader worker (pid 7) is killed by signal: Killed. '),
+            'error: DataLoader worker (pid 7) is killed by signal: Killed. A data worker has ended',
+        ),
+        (
+            RuntimeError('[pair.cc:534] Connection closed by peer [::1]:5'),
+            'error: [pair.cc:534] Connection closed by peer [::1]:5 Another rank has ended',
+        ),
     ],
 )
 def test_errors_become_one_line_and_status_one(error, line, monkeypatch):
@@ -42,7 +50,6 @@ def test_traceback_on_request(monkeypatch, capsys):
 @pytest.mark.parametrize(
     'error',
     [
-        KeyboardInterrupt(),
         ZeroDivisionError(),
         AttributeError("'NoneType' object has no attribute 'shape'"),
         TypeError("f() got an unexpected keyword argument 'x'"),
@@ -54,9 +61,15 @@ def test_traceback_on_request(monkeypatch, capsys):
     ],
     ids=repr,
 )
-def test_interrupts_and_programming_errors_pass(error):
+def test_programming_errors_pass(error):
     with pytest.raises(type(error)), one_line_errors():
         raise error
+
+
+def test_an_interrupt_ends_with_the_shells_status():
+    with pytest.raises(SystemExit) as exit_, one_line_errors():
+        raise KeyboardInterrupt
+    assert exit_.value.code == 130
 
 
 def line_of(function):
