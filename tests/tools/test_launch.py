@@ -123,3 +123,54 @@ def test_slurm_asks_for_all_gpus_of_as_many_nodes(launch, tmp_path):
     assert command.rstrip().endswith('--work-dir=out --launcher=slurm --resume')
     command = launch('slurm_train.sh', 'part', 'job', 'config.py', GRES='', PATH=path).stdout
     assert '--gres' not in command and '--ntasks=8' in command
+
+
+@pytest.fixture
+def slurm(launch, tmp_path):
+    """Runs slurm_train.sh with a stand-in of Slurm, whose runs end with these statuses."""
+
+    def run(*statuses, arguments=(), **environment):
+        (tmp_path / 'statuses').write_text('\n'.join(map(str, statuses)) + '\n')
+        stand_ins = {
+            'srun': f'''echo "$@" >> {tmp_path}/commands
+                status=$(head -n 1 {tmp_path}/statuses)
+                sed -i 1d {tmp_path}/statuses
+                exit "$status"''',
+            'scontrol': f'echo scontrol "$@" >> {tmp_path}/commands',
+        }
+        for name, script in stand_ins.items():
+            (tmp_path / name).write_text(f'#!/bin/sh\n{script}\n')
+            (tmp_path / name).chmod(0o755)
+        environment['PATH'] = f'{tmp_path}:{os.environ["PATH"]}'
+        process = launch('slurm_train.sh', 'part', 'job', 'a.py', *arguments, **environment)
+        return process.returncode, (tmp_path / 'commands').read_text().splitlines()
+
+    return run
+
+
+def test_an_interrupted_run_asks_slurm_for_a_new_allocation(slurm):
+    status, commands = slurm(75, 75, 0)
+    assert status == 0 and len(commands) == 3
+    assert [command.count('--resume') for command in commands] == [0, 1, 1]
+    assert all('--signal=USR1@120' in command for command in commands)
+
+
+@pytest.mark.parametrize('status', [0, 1, 143])
+def test_any_other_end_is_final(slurm, status):
+    assert slurm(status, 0)[0] == status
+
+
+def test_a_batch_job_is_queued_again(slurm):
+    status, commands = slurm(75, SLURM_JOB_ID='12')
+    assert status == 75 and commands[1:] == ['scontrol requeue 12']
+
+
+def test_a_batch_job_that_slurm_queued_again_resumes(slurm):
+    _, commands = slurm(0, SLURM_JOB_ID='12', SLURM_RESTART_COUNT='2')
+    assert commands[0].endswith('--launcher=slurm --resume')
+
+
+def test_a_checkpoint_that_was_named_is_the_start_of_the_first_run_alone(slurm):
+    _, commands = slurm(75, 0, arguments=('out', '--resume', 'x.pth', '--amp'))
+    assert commands[0].endswith('--resume x.pth --amp')
+    assert commands[1].endswith('--launcher=slurm --amp --resume')
