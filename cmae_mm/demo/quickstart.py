@@ -13,7 +13,9 @@ from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS, init_default_scope
 from mmengine.runner import find_latest_checkpoint, set_random_seed
 
+from cmae_mm.checkpoints import summarise_run
 from cmae_mm.engine.errors import require_writable
+from cmae_mm.engine.resume import newest_checkpoint
 from cmae_mm.evaluation import (
     build_encoder,
     build_pretrained,
@@ -27,9 +29,14 @@ from . import report
 from .pictures import ensure_builtin_images
 from .stopwatch import Stopwatch
 
+_LOSSES = ('loss_rc', 'loss_ct')
+_RESULTS = 'results.json'
+
 
 def run_quickstart(cfg: Config) -> dict[str, dict]:
     """Pre-train on the built-in images and report the results.
+
+    A run that was interrupted goes on where it was; one that had ended starts anew.
 
     Leaves in ``cfg.work_dir``: mmengine's logs and checkpoint, ``losses.png``,
     ``reconstructions.png``, ``results.json`` and ``report.html``.
@@ -53,14 +60,35 @@ def run_quickstart(cfg: Config) -> dict[str, dict]:
     images = cfg.train_dataloader.dataset.data_root
     timed('Cut pictures from built-in photographs', ensure_builtin_images, images)
     before = timed('Evaluate the untrained encoder', _evaluate, cfg, None)
+    cfg.resume = _was_interrupted(out, cfg.randomness.seed)
+    if not cfg.resume:
+        _clear(out)
     runner = RUNNERS.build(cfg)
     timed('Pre-train', runner.train)
     checkpoint = find_latest_checkpoint(cfg.work_dir)
     after = timed('Evaluate the pre-trained encoder', _evaluate, cfg, checkpoint)
     results = dict(before=before, after=after, seconds=timed.seconds)
-    log = out / runner.timestamp / 'vis_data' / 'scalars.json'
-    timed('Draw and report', _report, cfg, results, checkpoint, log)
+    losses = {name: runner.message_hub.get_scalar(f'train/{name}').data[0] for name in _LOSSES}
+    timed('Draw and report', _report, cfg, results, checkpoint, losses)
     return results
+
+
+def _was_interrupted(out: Path, seed: int) -> bool:
+    """Whether a folder holds a run of this seed that has not come to its results."""
+    if (out / _RESULTS).exists():
+        return False
+    try:
+        checkpoint = newest_checkpoint(out)
+    except ValueError:  # nothing whole: nothing to go on from
+        return False
+    return checkpoint is not None and summarise_run(checkpoint).meta['seed'] == seed
+
+
+def _clear(out: Path) -> None:
+    """Remove what a new run would take for its own."""
+    for pattern in (_RESULTS, 'last_checkpoint', 'interrupted.pth', 'epoch_*.pth'):
+        for path in out.glob(pattern):
+            path.unlink()
 
 
 def _evaluate(cfg: Config, checkpoint) -> dict[str, float]:
@@ -69,10 +97,9 @@ def _evaluate(cfg: Config, checkpoint) -> dict[str, float]:
     return evaluate_features(encoder, **cfg.feature_eval, shape=input_shape(cfg))
 
 
-def _report(cfg: Config, results: dict, checkpoint: str, log: Path) -> None:
+def _report(cfg: Config, results: dict, checkpoint: str, losses: dict) -> None:
     out = Path(cfg.work_dir)
-    (out / 'results.json').write_text(json.dumps(results, indent=2) + '\n')
-    report.draw_losses(log, out / 'losses.png')
+    report.draw_losses(losses, out / 'losses.png')
     caption = _draw_reconstructions(cfg, checkpoint, out / 'reconstructions.png')
     report.write_page(
         out / 'report.html',
@@ -86,6 +113,7 @@ def _report(cfg: Config, results: dict, checkpoint: str, log: Path) -> None:
             'Time': report.table(_times(results['seconds'])),
         },
     )
+    (out / _RESULTS).write_text(json.dumps(results, indent=2) + '\n')  # the run has ended
 
 
 def _draw_reconstructions(cfg: Config, checkpoint: str, path: Path) -> str:

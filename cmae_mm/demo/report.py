@@ -2,13 +2,14 @@
 
 import base64
 import html
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 _LOSSES = {'loss_rc': 'reconstruction', 'loss_ct': 'contrast'}
+_WINDOW = 10  # steps
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -27,20 +28,19 @@ figure {{ margin: 1.5rem 0; }} figcaption {{ color: #555; }}
 """
 
 
-def draw_losses(log: str | Path, path: str | Path) -> None:
-    """Draw the losses of a training log as a PNG.
+def draw_losses(losses: dict[str, Sequence[float]], path: str | Path) -> None:
+    """Draw the losses of a training, averaged over ten steps, as a PNG.
 
     Args:
-        log: ``scalars.json`` of mmengine's local visualisation backend: one line of JSON per
-            logged step.
+        losses: one value per step, by ``loss_rc`` and ``loss_ct``.
         path: of the PNG.
     """
-    entries = [json.loads(line) for line in Path(log).read_text().splitlines()]
     figure = Figure(figsize=(9, 3), layout='constrained')
     axes = figure.subplots(1, len(_LOSSES))
     for axis, (key, name) in zip(axes, _LOSSES.items(), strict=True):
-        points = [(entry['step'], entry[key]) for entry in entries if key in entry]
-        axis.plot(*zip(*points, strict=True))
+        window = min(_WINDOW, len(losses[key]))
+        smooth = np.convolve(losses[key], np.full(window, 1 / window), mode='valid')
+        axis.plot(np.arange(len(smooth)) + window, smooth)
         axis.set(title=f'{name} ({key})', xlabel='step')
         axis.grid(alpha=0.3)
     figure.savefig(path, dpi=120)

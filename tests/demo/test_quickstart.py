@@ -1,9 +1,14 @@
+import copy
 import json
+import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
 import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
 
 from cmae_mm.demo import pictures
 from cmae_mm.demo.quickstart import run_quickstart
@@ -56,6 +61,54 @@ def test_leaves_what_it_says(cfg, capsys):
     for word in ('[1/5]', '[5/5]', 'loss_rc', 'loss_ct', 'images_per_s', 'eta'):
         assert word in log
     assert 'Initialized by' not in log
+
+
+@HOOKS.register_module()
+class InterruptHook(Hook):
+    """Ctrl-C in the middle of an iteration."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize('at', [1, 7])
+def test_an_interrupted_quickstart_goes_on_where_it_was(cfg, at):
+    cfg.train_cfg.max_epochs = 2  # of four steps
+    whole = run_quickstart(copy.deepcopy(cfg))
+    cfg.work_dir += '-interrupted'
+    interrupted = copy.deepcopy(cfg)
+    interrupted.custom_hooks = [*cfg.custom_hooks, dict(type='InterruptHook', at=at)]
+    if at < 7:
+        with pytest.raises(SystemExit) as ended:
+            run_quickstart(interrupted)
+        assert ended.value.code == 75
+    else:  # the last step: training ends anyhow, and what follows is as good as interrupted
+        run_quickstart(interrupted)
+        (Path(cfg.work_dir) / 'results.json').unlink()
+    results = run_quickstart(copy.deepcopy(cfg))
+    assert results['after'] == whole['after'] != whole['before']
+    tensors = [
+        torch.load(Path(folder) / 'epoch_2.pth', weights_only=False)['state_dict']
+        for folder in (cfg.work_dir, cfg.work_dir.removesuffix('-interrupted'))
+    ]
+    assert all(tensors[0][name].equal(tensors[1][name]) for name in tensors[0])
+
+
+def test_another_seed_or_a_complete_run_starts_anew(cfg):
+    run_quickstart(copy.deepcopy(cfg))
+    checkpoint = Path(cfg.work_dir) / 'epoch_1.pth'
+    torch.save({}, checkpoint)
+    run_quickstart(copy.deepcopy(cfg))  # was complete
+    first = torch.load(checkpoint, weights_only=False)
+    (Path(cfg.work_dir) / 'results.json').unlink()
+    cfg.randomness.seed = 1
+    run_quickstart(copy.deepcopy(cfg))
+    second = torch.load(checkpoint, weights_only=False)
+    assert (first['meta']['seed'], second['meta']['seed']) == (0, 1)
 
 
 def test_a_seed_gives_the_same_features_before_training(cfg):
