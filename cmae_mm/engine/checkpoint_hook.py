@@ -33,8 +33,15 @@ class SafeCheckpointHook(CheckpointHook):
     a local disk are left to the host.
 
     Args:
+        max_stall: seconds for which training waits until a checkpoint is on the disk; a longer
+            write goes on beside it. What is lost when the process is killed is then at most one
+            interval, and the rest of such a write.
         **kwargs: of mmengine's CheckpointHook.
     """
+
+    def __init__(self, *args, max_stall: float = 1.0, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.max_stall = max_stall
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
@@ -71,6 +78,7 @@ class SafeCheckpointHook(CheckpointHook):
         if is_main_process():
             runner.writer.submit(point_at, runner.work_dir, self.last_ckpt)
             self._remove_doomed(runner)
+            runner.writer.settle(self.max_stall)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         super()._save_best_checkpoint(runner, metrics)

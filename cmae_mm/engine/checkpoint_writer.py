@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ class CheckpointWriter:
     """
 
     def __init__(self) -> None:
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix='checkpoints')
-        self.pending: list[Future] = []
+        self.thread = futures.ThreadPoolExecutor(1, thread_name_prefix='checkpoints')
+        self.pending: list[futures.Future] = []
         self.failed = False
 
     def submit(self, job: Callable, *args) -> None:
@@ -35,6 +35,10 @@ class CheckpointWriter:
         """
         if self.failed:
             self.wait()
+
+    def settle(self, seconds: float) -> None:
+        """Wait for all jobs, but no longer than so many seconds."""
+        futures.wait(self.pending, timeout=seconds)
 
     def wait(self) -> None:
         """Wait for all jobs.

@@ -11,7 +11,8 @@ from cmae_mm.checkpoints import load_run, unwrap
 from cmae_mm.compat import within
 from cmae_mm.engine import FiniteHook
 from cmae_mm.engine.ranks import fit_to_cpu
-from tests.engine.test_resume import EPOCHS, config, differences, state
+from tests.engine.test_resume import EPOCHS, config
+from tests.helpers.checkpoints import differences, state
 from tests.helpers.files import write_images
 from tests.helpers.process import fork_ranks, free_port
 
