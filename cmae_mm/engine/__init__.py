@@ -1,6 +1,7 @@
 """What a run needs beyond mmengine: hooks, precision, optimiser groups, ranks on CPUs."""
 
 from .checkpoint_hook import SafeCheckpointHook
+from .contrast_hook import ContrastDiagnosisHook
 from .finite_hook import FiniteHook
 from .loops import ResumableEpochBasedTrainLoop, ResumableIterBasedTrainLoop
 from .momentum_hook import MomentumUpdateHook
@@ -19,6 +20,7 @@ from .stop_hook import StopHook
 __all__ = [
     'CPUDistributedDataParallel',
     'FiniteHook',
+    'ContrastDiagnosisHook',
     'LayerDecayOptimWrapperConstructor',
     'LoadWeightsHook',
     'MomentumUpdateHook',
