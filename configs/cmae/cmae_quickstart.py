@@ -55,7 +55,10 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=1e-4, begin=0, end=1, **epochs),
     dict(type='CosineAnnealingLR', T_max=7, begin=1, end=8, **epochs),
 ]
-# a short run: a target that moves faster
-custom_hooks = [dict(type='MomentumUpdateHook', momentum=0.99)]
+custom_hooks = [
+    # a short run: a target that moves faster
+    dict(type='MomentumUpdateHook', momentum=0.99),
+    dict(type='ContrastDiagnosisHook', interval=50),
+]
 default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=8, max_keep_ckpts=1))
 work_dir = 'work_dirs/quickstart'

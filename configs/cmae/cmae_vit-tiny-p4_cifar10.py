@@ -10,5 +10,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-# a short run: a target that moves faster
-custom_hooks = [dict(type='MomentumUpdateHook', momentum=0.99)]
+custom_hooks = [
+    # a short run: a target that moves faster
+    dict(type='MomentumUpdateHook', momentum=0.99),
+    dict(type='ContrastDiagnosisHook', interval=50),
+]

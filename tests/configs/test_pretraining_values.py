@@ -25,6 +25,7 @@ IMAGENET = {
 ENCODERS = {'small': (384, 12, 6), 'base': (768, 12, 12), 'large': (1024, 24, 16)}
 SIZES = {'cmae/cmae': ENCODERS, 'cmae/cmae-published': ('base',), 'mae/mae': ENCODERS}
 ARCHS = {'small': 'deit-s', 'base': 'b', 'large': 'l'}
+DIAGNOSIS = [dict(type='ContrastDiagnosisHook', interval=50)]
 PAPER = dict(ratio=0.75, block=1, target_norm=True, feature='encoder', contrast=1.0, bn_decay=0.0)
 PUBLISHED = dict(ratio=0.65, block=2, target_norm=False, feature=768, contrast=0.14, bn_decay=0.05)
 
@@ -58,6 +59,8 @@ def test_schedule_and_data_of_imagenet_runs(recipe, size, epochs):
     momentum = [hook for hook in cfg.get('custom_hooks', []) if hook.type == 'MomentumUpdateHook']
     expected = [dict(type='MomentumUpdateHook', momentum=0.996)]
     assert momentum == ([] if recipe == 'mae/mae' else expected)
+    diagnosis = [hook for hook in cfg.get('custom_hooks', []) if hook not in momentum]
+    assert diagnosis == ([] if recipe == 'mae/mae' else DIAGNOSIS)
     assert cfg.randomness == dict(seed=0, deterministic=False, diff_rank_seed=True)
     loader = cfg.train_dataloader
     assert loader.batch_size == 128 and loader.drop_last and loader.persistent_workers
@@ -201,7 +204,8 @@ def test_small_runs(name):
     if momentum is None:
         assert cfg.model.type == 'MAE'
     else:
-        assert cfg.custom_hooks == [dict(type='MomentumUpdateHook', momentum=momentum)]
+        target = dict(type='MomentumUpdateHook', momentum=momentum)
+        assert cfg.custom_hooks == [target, *DIAGNOSIS]
         contrastive = cfg.model.head.contrastive
         assert (contrastive.temperature, contrastive.loss_weight) == (0.07, 1.0)
     assert cfg.model.head.norm_pix

@@ -54,4 +54,7 @@ model = dict(
         dict(type='Constant', layer='LayerNorm', val=1.0, bias=0.0),
     ],
 )
-custom_hooks = [dict(type='MomentumUpdateHook', momentum=0.996)]
+custom_hooks = [
+    dict(type='MomentumUpdateHook', momentum=0.996),
+    dict(type='ContrastDiagnosisHook', interval=50),  # docs/contrast.md
+]
