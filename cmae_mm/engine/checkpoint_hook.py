@@ -46,6 +46,7 @@ class SafeCheckpointHook(CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
         self.is_local = isinstance(self.file_backend, LocalBackend)
+        self.is_prepared = False
         if self.is_local:
             self.file_backend = _PatientBackend()
             if is_main_process():
@@ -54,6 +55,9 @@ class SafeCheckpointHook(CheckpointHook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
         runner.writer.check()
+        if self.is_local and not self.is_prepared and runner.optim_wrapper.should_update():
+            runner.prepare_checkpoints(self.save_optimizer)  # the optimiser has its tensors now
+            self.is_prepared = True
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:

@@ -1,12 +1,8 @@
 """Writing checkpoints while training goes on."""
 
-import copy
 from collections.abc import Callable
 from concurrent import futures
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
 
 from cmae_mm.checkpoints import replacing, write_torch
 
@@ -70,27 +66,3 @@ def write_checkpoint(checkpoint: dict, path: Path) -> None:
     """
     with replacing(path) as temporary:
         write_torch(checkpoint, temporary)
-
-
-def snapshot(value: Any) -> Any:
-    """Copy what training will change: tensors to the CPU, and the containers that hold them.
-
-    Tensors that share memory, such as tied weights, do so afterwards.
-    """
-    return _snapshot(value, {})
-
-
-def _snapshot(value: Any, copies: dict) -> Any:
-    if isinstance(value, Tensor):
-        key = (value.device, value.data_ptr(), value.shape, value.stride(), value.dtype)
-        if key not in copies or not value.numel():
-            copies[key] = value.detach().to('cpu', copy=True)
-        return copies[key]
-    if isinstance(value, dict):
-        items = {key: _snapshot(item, copies) for key, item in value.items()}
-        value = copy.copy(value)  # with the metadata of a state_dict
-        value.update(items)
-        return value
-    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
-        return type(value)(_snapshot(item, copies) for item in value)
-    return copy.deepcopy(value)

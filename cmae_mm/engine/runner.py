@@ -27,13 +27,14 @@ from .batch import (
     convert_position,
     require_same_step,
 )
-from .checkpoint_writer import CheckpointWriter, snapshot, write_checkpoint
+from .checkpoint_writer import CheckpointWriter, write_checkpoint
 from .finite_hook import FiniteHook
 from .loading import choose_reader
 from .loops import ResumableLoop
 from .resume import INTERRUPTED, newest_checkpoint, point_at
 from .seeding import base_seed
 from .skipped_images_hook import SkippedImagesHook
+from .snapshot import Snapshots, sizes_of
 from .stop_hook import StopHook
 
 _LOOPS = {
@@ -64,7 +65,7 @@ class SafeRunner(Runner):
         config = kwargs.get('cfg') or {}
         self.trusting = config.get('trust_checkpoints', False)
         choose_reader(self.trusting)
-        self.writer = CheckpointWriter()
+        self.writer, self.snapshots = CheckpointWriter(), Snapshots()
         self.stop_error: Exception | None = None
         super().__init__(*args, **kwargs)
         if self._resume:
@@ -184,16 +185,27 @@ class SafeRunner(Runner):
             )  # fmt: skip
             return
         self.writer.wait()  # one copy in memory at most
-        model = self.model.module if is_model_wrapper(self.model) else self.model
         checkpoint = dict(
-            meta=meta, state_dict=model.state_dict(), message_hub=self.message_hub.state_dict()
+            meta=meta, **self._tensors(save_optimizer), message_hub=self.message_hub.state_dict()
         )
-        if save_optimizer:
-            checkpoint['optimizer'] = self.optim_wrapper.state_dict()
         if save_param_scheduler and self.param_schedulers is not None:
             checkpoint['param_schedulers'] = _states(self.param_schedulers)
         self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
-        self.writer.submit(write_checkpoint, snapshot(checkpoint), Path(out_dir, filename))
+        copied = self.snapshots.take(checkpoint)
+        self.writer.submit(write_checkpoint, copied, Path(out_dir, filename))
+
+    @master_only
+    def prepare_checkpoints(self, save_optimizer: bool = True) -> None:
+        """Get the memory for checkpoints while training goes on, once all tensors exist."""
+        self.writer.submit(self.snapshots.reserve, sizes_of(self._tensors(save_optimizer)))
+
+    def _tensors(self, save_optimizer: bool) -> dict:
+        """The parts of a checkpoint that hold tensors."""
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        parts = {'state_dict': model.state_dict()}
+        if save_optimizer:
+            parts['optimizer'] = self.optim_wrapper.state_dict()
+        return parts
 
     def request_stop(self, error: Exception) -> None:
         """Let all ranks save where they are after this step, and end with an error.

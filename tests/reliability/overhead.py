@@ -91,6 +91,8 @@ def measure(images: Path, folder: Path, steps: int = 6) -> Overhead:
     plain = statistics.median(times.seconds[1:-1])  # the first one warms up
     finite = _finite(runner)
 
+    runner.prepare_checkpoints()  # as after the first step of a run
+    runner.writer.wait()
     start = time.perf_counter()
     runner.save_checkpoint(str(folder), 'checkpoint.pth')
     stall = time.perf_counter() - start
