@@ -10,7 +10,7 @@ default = $(call install,default,.venv)
 openmmlab = $(call install,openmmlab,.venv-openmmlab)
 lint = $(call install,lint,.venv-lint)
 
-.PHONY: help quickstart downstream test test-openmmlab lint clean
+.PHONY: help quickstart downstream test test-openmmlab reliability lint clean
 
 help: ## list the targets
 	@echo 'make [PYTHON=python3.11] TARGET'
@@ -25,7 +25,7 @@ downstream: ## train classification, segmentation and detection from its checkpo
 	@.venv/bin/python tools/downstream.py $(ARGS)
 
 # The tests are small: more threads would slow them down.
-test test-openmmlab: export OMP_NUM_THREADS ?= 2
+test test-openmmlab reliability: export OMP_NUM_THREADS ?= 2
 
 test: ## run all tests on the default stack with compiled operators (ARGS for pytest)
 	@$(default) --ops
@@ -34,6 +34,10 @@ test: ## run all tests on the default stack with compiled operators (ARGS for py
 test-openmmlab: ## run the tests that do not need compiled operators on the last OpenMMLab releases (ARGS for pytest)
 	@$(openmmlab)
 	@.venv-openmmlab/bin/python -m pytest $(ARGS)
+
+reliability: ## kill runs, damage images and time the checks at length (ARGS such as --images DIR)
+	@$(default) --ops
+	@.venv/bin/python -m tests.reliability $(ARGS)
 
 lint: ## check style and format
 	@$(lint)

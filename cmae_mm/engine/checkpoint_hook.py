@@ -39,7 +39,7 @@ class SafeCheckpointHook(CheckpointHook):
         **kwargs: of mmengine's CheckpointHook.
     """
 
-    def __init__(self, *args, max_stall: float = 1.0, **kwargs) -> None:
+    def __init__(self, *args, max_stall: float = 0.5, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.max_stall = max_stall
 
