@@ -41,8 +41,10 @@ TRAIN = 'tests/tools/test_train.py'
 PARITY = 'tests/parity'
 EVALUATION = 'tests/evaluation tests/tools/test_evaluation_tools.py'
 CHECKPOINTS = 'tests/checkpoints'
+DIAGNOSIS = 'tests/models/losses/test_diagnosis.py tests/engine/test_contrast_hook.py'
 
 CMAE = 'cmae_mm/models/selfsup/cmae.py'
+CONTRAST_HOOK = 'cmae_mm/engine/contrast_hook.py'
 VIEWS = 'cmae_mm/views.py'
 TRANSFORMS = 'cmae_mm/datasets/transforms.py'
 PAPER_MODEL = 'configs/_base_/models/cmae_vit-base-p16.py'
@@ -121,6 +123,21 @@ BREAKS = [
     Break('cmae_mm/models/backbones/plain.py', 'issubclass(encoder, VisionTransformer) and _takes_mask(encoder)', 'False', EVALUATION + ' ' + MODELS),
     Break('cmae_mm/models/utils/build.py', "'data_preprocessor': cfg.get('data_preprocessor'), ", '', EVALUATION),
     Break('cmae_mm/checkpoints/names.py', "naming, tensors), tuple(patch_size)", "naming, tensors) + 1, tuple(patch_size)", CHECKPOINTS),
+    # what is said of its contrast
+    Break('cmae_mm/models/losses/diagnosis.py', '.mul(-2)', '.mul(-1)', DIAGNOSIS),
+    Break('cmae_mm/models/losses/diagnosis.py', 'own > others', 'own >= others', DIAGNOSIS),
+    Break('cmae_mm/models/losses/diagnosis.py', '@ _unit(target).T', '@ _unit(prediction).T', DIAGNOSIS),
+    Break('cmae_mm/models/losses/diagnosis.py', 'svdvals(_unit(vectors))', 'svdvals(vectors)', DIAGNOSIS),
+    Break('cmae_mm/models/losses/diagnosis.py', 'correction=0', 'correction=1', DIAGNOSIS),
+    Break(CONTRAST_HOOK, ')) / factor)', ')))', DIAGNOSIS),
+    Break(CONTRAST_HOOK, 'squares.sqrt() / get_world_size()', 'squares.sqrt()', DIAGNOSIS),
+    Break(CONTRAST_HOOK, 'torch.cat(all_gather(vectors.float()))', 'vectors.float()', DIAGNOSIS),
+    Break(CONTRAST_HOOK, 'handle.remove()', 'pass', DIAGNOSIS),
+    Break(CONTRAST_HOOK, "pixel_decoder.register_full_backward_hook(partial(self._see_gradient, 'gradient_rc'))", "feature_decoder.register_full_backward_hook(partial(self._see_gradient, 'gradient_rc'))", DIAGNOSIS),
+    Break(CONTRAST_HOOK, 'numbers = torch.stack', 'torch.rand(1); numbers = torch.stack', DIAGNOSIS),
+    Break(CONTRAST_HOOK, "f'contrast/{name}': number", "f'train/contrast/{name}': number", DIAGNOSIS),
+    Break(PAPER_MODEL, 'interval=50', 'interval=1', VALUES),
+    Break('cmae_mm/demo/contrast.py', '.roll(1, dims=0)', '', 'tests/demo/test_contrast.py'),
     # what the encoder goes to
     Break('cmae_mm/downstream/attention.py', 'place[:, None] - place + size - 1', 'place - place[:, None] + size - 1', DOWNSTREAM),
     Break('cmae_mm/downstream/attention.py', 'q * self.head_dims**-0.5', 'q', DOWNSTREAM),
