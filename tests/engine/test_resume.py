@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 
 from cmae_mm.checkpoints import load_run
+from cmae_mm.engine import SkippedImagesHook
 from cmae_mm.engine.ranks import fit_to_cpu
 from tests.helpers.checkpoints import differences, state
 from tests.helpers.files import PIPELINE, write_images
@@ -164,6 +165,14 @@ def test_an_epochs_checkpoint_is_resumed_at_the_next_epoch(folder):
     train(cfg('parts', resume=True))
     whole, parts = (state(folder / name / 'epoch_3.pth') for name in ('whole', 'parts'))
     assert differences(whole, parts) == []
+
+
+@pytest.mark.parametrize('train_cfg', [EPOCHS, ITERATIONS], ids=['epochs', 'iterations'])
+def test_what_was_seen_is_not_loaded_again(folder, train_cfg):
+    train(config(folder, 'run', train_cfg), kill_at=5)
+    runner = train(config(folder, 'run', train_cfg, resume=True))
+    (hook,) = (hook for hook in runner.hooks if isinstance(hook, SkippedImagesHook))
+    assert hook.skipped.count().samples == 2 * (9 - 5)
 
 
 @pytest.fixture
