@@ -150,7 +150,7 @@ BREAKS = [
     Break('cmae_mm/engine/checkpoint_hook.py', 'runner.writer.submit(point_at, runner.work_dir, self.last_ckpt)', 'pass', RESUME),
     Break('cmae_mm/engine/checkpoint_hook.py', '        runner.writer.check()\n', '', 'tests/engine/test_failures.py'),
     Break('cmae_mm/engine/resume.py', "found[path].meta['iter'])", "-found[path].meta['iter'])", RESUME),
-    Break('cmae_mm/engine/runner.py', "if 'config' in summary.meta and not self.trusting", 'if False', RESUME),
+    Break('cmae_mm/engine/resume.py', "if 'config' in summary.meta and not trusting", 'if False', RESUME),
     Break('cmae_mm/engine/loading.py', 'hosts if trusting else own', 'hosts', RESUME),
     Break('cmae_mm/engine/stop_hook.py', 'runner.save_interrupted()', 'pass', RESUME),
     Break('cmae_mm/engine/stop_hook.py', 'self.agreement.exchange([wanted])', '[wanted]', RESUME),

@@ -4,11 +4,9 @@ The quickstart's training, once as it is and once for each trouble; docs/contras
 pictures.
 """
 
-import contextlib
 import copy
 import io
 import json
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +26,7 @@ from cmae_mm.checkpoints import unwrap
 from cmae_mm.engine.errors import require_writable
 from cmae_mm.evaluation import build_encoder, evaluate_features, input_shape
 
+from .console import console_to_file
 from .stopwatch import Stopwatch
 
 HEALTHY = 'healthy'
@@ -139,13 +138,7 @@ def _train(base: Config, name: str, folder: Path) -> Run:
     cfg = trouble_config(base, name)
     cfg.work_dir = str(folder)
     cfg.experiment_name = folder.name  # else runs of the same second share a log
-    folder.mkdir(parents=True, exist_ok=True)
-    with (
-        open(folder / 'console.log', 'w') as console,
-        contextlib.redirect_stdout(console),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter('ignore')  # the hosts', about things that can't be changed here
+    with console_to_file(folder):
         runner = RUNNERS.build(cfg)
         runner.train()
         encoder = build_encoder(cfg, find_latest_checkpoint(str(folder)))

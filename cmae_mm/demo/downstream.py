@@ -1,11 +1,9 @@
 """One checkpoint through every downstream task, compared with random weights."""
 
-import contextlib
 import copy
 import json
 import os
 import platform
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +16,7 @@ from cmae_mm.engine.errors import require_writable
 from cmae_mm.engine.ranks import fit_to_cpu
 
 from . import report
+from .console import console_to_file
 from .predictions import Example, draw_examples, predict_examples
 from .stopwatch import Stopwatch
 
@@ -99,13 +98,7 @@ def _train(task: Task, checkpoint: str | None, folder: Path) -> Result:
     else:
         cfg.model.backbone.init_cfg.checkpoint = checkpoint
     fit_to_cpu(cfg)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (
-        open(folder / 'console.log', 'w') as console,
-        contextlib.redirect_stdout(console),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter('ignore')  # the hosts', about things that can't be changed here
+    with console_to_file(folder):
         runner = RUNNERS.build(cfg)
         runner.train()
         examples = predict_examples(runner, _PICTURES)

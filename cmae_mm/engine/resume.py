@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import NamedTuple
 
 from mmengine.logging import print_log
 
@@ -48,6 +49,36 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
         )
     print_log(f'no checkpoint in {str(folder)!r}: training starts anew', 'current')
     return None
+
+
+class Start(NamedTuple):
+    """Where a run goes on."""
+
+    path: str | None
+    seed: int | None
+
+
+def find_start(named: str | None, folder: str, trusting: bool) -> Start:
+    """Find what a run that is to be resumed goes on from.
+
+    Args:
+        named: path of a checkpoint; None takes the newest of the work folder.
+        folder: work folder of the run.
+        trusting: accept checkpoints whose code mmengine would execute.
+
+    Raises:
+        FileNotFoundError, ValueError: no whole checkpoint, or one that is not to be trusted.
+    """
+    path = named or newest_checkpoint(folder)
+    if path is None:
+        return Start(None, None)
+    summary = summarise_run(path)
+    if 'config' in summary.meta and not trusting:
+        raise ValueError(
+            f'{str(path)!r} was refused: its meta data hold a config, which mmengine would '
+            'execute; nothing was executed. --trust-checkpoint resumes from it all the same'
+        )
+    return Start(str(path), summary.meta.get('seed'))
 
 
 def point_at(folder: str | Path, checkpoint: str | Path) -> None:

@@ -2,12 +2,10 @@
 
 import functools
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import mmengine
-from mmengine.dist import broadcast_object_list, get_world_size, is_main_process, master_only
+from mmengine.dist import get_world_size, is_main_process, master_only
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
@@ -15,8 +13,6 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
-
-from cmae_mm.checkpoints import summarise_run
 
 from .agreement import PEER_TIMEOUT
 from .batch import (
@@ -31,7 +27,8 @@ from .checkpoint_writer import CheckpointWriter, write_checkpoint
 from .finite_hook import FiniteHook
 from .loading import choose_reader
 from .loops import ResumableLoop
-from .resume import INTERRUPTED, newest_checkpoint, point_at
+from .ranks import on_main_process
+from .resume import INTERRUPTED, find_start, point_at
 from .seeding import base_seed
 from .skipped_images_hook import SkippedImagesHook
 from .snapshot import Snapshots, sizes_of
@@ -73,24 +70,12 @@ class SafeRunner(Runner):
 
     def _choose_start(self) -> None:
         """Find out what to resume, and take its seed before anything is drawn from it."""
-        start = on_main_process(self._find_start)
+        start = on_main_process(lambda: find_start(self._load_from, self.work_dir, self.trusting))
         self._load_from, self._resume = start.path, start.path is not None
         if start.seed is not None and start.seed != base_seed(self):
             print_log(f"the run's seed is {start.seed}, that of its checkpoint", 'current')
             self._randomness_cfg.update(seed=start.seed)
             self.set_randomness(**self._randomness_cfg)
-
-    def _find_start(self) -> 'Start':
-        path = self._load_from or newest_checkpoint(self.work_dir)
-        if path is None:
-            return Start(None, None)
-        summary = summarise_run(path)
-        if 'config' in summary.meta and not self.trusting:
-            raise ValueError(
-                f'{str(path)!r} was refused: its meta data hold a config, which mmengine would '
-                'execute; nothing was executed. --trust-checkpoint resumes from it all the same'
-            )
-        return Start(str(path), summary.meta.get('seed'))
 
     def setup_env(self, env_cfg: dict) -> None:
         """Set up the environment; ranks wait 5 minutes for each other unless the config says."""
@@ -251,31 +236,6 @@ class SafeRunner(Runner):
             mmengine_version=mmengine.__version__,
             world_size=get_world_size(),
         )
-
-
-class Start(NamedTuple):
-    """Where a run goes on."""
-
-    path: str | None
-    seed: int | None
-
-
-def on_main_process(function: Callable[[], Any]) -> Any:
-    """Call a function on rank 0; its result, or its error, is that of all ranks.
-
-    Raises:
-        Exception: whatever the function raises.
-    """
-    outcome = [None, None]
-    if is_main_process():
-        try:
-            outcome[0] = function()
-        except Exception as error:
-            outcome[1] = error
-    broadcast_object_list(outcome)
-    if outcome[1] is not None:
-        raise outcome[1]
-    return outcome[0]
 
 
 def _states(schedulers: dict | list) -> dict | list:

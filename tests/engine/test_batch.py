@@ -1,7 +1,5 @@
 """Resuming with another number of ranks, or of images per step."""
 
-import os
-
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -9,10 +7,9 @@ from mmengine.optim import CosineAnnealingLR, ExponentialLR, LinearLR
 from mmengine.registry import RUNNERS
 
 from cmae_mm.engine.batch import Batch, FreshSchedule, Position, convert_position
-from cmae_mm.engine.ranks import fit_to_cpu
-from tests.engine.test_resume import EPOCHS, ITERATIONS, config, train
 from tests.helpers.files import write_images
-from tests.helpers.process import fork_ranks, free_port
+from tests.helpers.process import become_rank, fork_ranks, free_port
+from tests.helpers.runs import EPOCHS, ITERATIONS, config, train
 
 
 class RecordHook(Hook):
@@ -46,11 +43,7 @@ def run(cfg, kill_at=None):
 
 
 def on_a_rank(rank, port, cfg, kill_at):
-    torch.set_num_threads(1)
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-    cfg.launcher = 'pytorch'
-    fit_to_cpu(cfg)
+    become_rank(rank, port, cfg)
     run(cfg, kill_at)
 
 

@@ -13,10 +13,9 @@ from mmengine.registry import RUNNERS
 
 from cmae_mm.checkpoints import load_run
 from cmae_mm.engine.errors import one_line_errors
-from cmae_mm.engine.ranks import fit_to_cpu
-from tests.engine.test_resume import EPOCHS, config, train
 from tests.helpers.files import write_images
-from tests.helpers.process import fork_ranks, free_port
+from tests.helpers.process import become_rank, fork_ranks, free_port
+from tests.helpers.runs import EPOCHS, config, train
 
 
 class AtHook(Hook):
@@ -108,11 +107,7 @@ def test_a_killed_worker(folder):
 
 
 def lose_a_rank(rank, port, cfg, number):
-    torch.set_num_threads(1)
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-    cfg.launcher = 'pytorch'
-    fit_to_cpu(cfg)
+    become_rank(rank, port, cfg)
     pid = Path(cfg.work_dir, 'pid.txt')
     if rank == 1:
         pid.write_text(str(os.getpid()))

@@ -1,7 +1,5 @@
 """Steps whose numbers are not finite are left out."""
 
-import os
-
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -10,11 +8,9 @@ from mmengine.registry import RUNNERS
 from cmae_mm.checkpoints import load_run, unwrap
 from cmae_mm.compat import within
 from cmae_mm.engine import FiniteHook
-from cmae_mm.engine.ranks import fit_to_cpu
-from tests.engine.test_resume import EPOCHS, config
-from tests.helpers.checkpoints import differences, state
 from tests.helpers.files import write_images
-from tests.helpers.process import fork_ranks, free_port
+from tests.helpers.process import become_rank, fork_ranks, free_port
+from tests.helpers.runs import EPOCHS, config, differences, state
 
 NEW_TORCH = not within(torch.__version__, '<2.4')  # fused AdamW and loss scales on CPUs
 
@@ -176,11 +172,7 @@ def test_the_images_of_the_batch_are_listed(folder):
 
 
 def train_a_rank(rank, port, cfg, poisoned_rank, what):
-    torch.set_num_threads(1)
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-    cfg.launcher = 'pytorch'
-    fit_to_cpu(cfg)
+    become_rank(rank, port, cfg)
     _, poison = poisoned(cfg, [4] if rank == poisoned_rank else [], what)
     assert [step for step, names in poison.changed.items() if not names] == [4]
 

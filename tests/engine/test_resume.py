@@ -2,95 +2,18 @@
 
 import os
 import signal
-import uuid
 from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 
 from cmae_mm.checkpoints import load_run
 from cmae_mm.engine import SkippedImagesHook
-from cmae_mm.engine.ranks import fit_to_cpu
-from tests.helpers.checkpoints import differences, state
-from tests.helpers.files import PIPELINE, write_images
-from tests.helpers.process import fork_ranks, free_port
-from tests.helpers.tiny import tiny_config
-
-EPOCHS = dict(by_epoch=True, max_epochs=3)  # of 3 iterations
-ITERATIONS = dict(by_epoch=False, max_iters=9)
-
-
-class Killed(Exception):
-    pass
-
-
-class KillHook(Hook):
-    """Stops the run in the middle of an iteration."""
-
-    def __init__(self, at):
-        self.at = at
-
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        if runner.iter == self.at:
-            raise Killed
-
-
-def config(folder, work_dir, train_cfg, workers=0, precision='float32', resume=False):
-    return Config(
-        dict(
-            runner_type='SafeRunner',
-            default_scope='mmpretrain',
-            model=tiny_config(backbone__drop_path_rate=0.5),
-            work_dir=str(folder / work_dir),
-            experiment_name=uuid.uuid4().hex,  # runs within a second share what this names
-            train_dataloader=dict(
-                batch_size=2,
-                num_workers=workers,
-                persistent_workers=workers > 0,
-                drop_last=True,
-                sampler=dict(type='SeededSampler', shuffle=True),
-                collate_fn=dict(type='default_collate'),
-                dataset=dict(
-                    type='PretrainDataset', data_root=str(folder / 'images'), pipeline=PIPELINE
-                ),
-            ),
-            train_cfg=train_cfg,
-            optim_wrapper=dict(
-                type='PrecisionOptimWrapper',
-                dtype=precision,
-                optimizer=dict(type='AdamW', lr=1e-2),
-            ),
-            param_scheduler=[
-                dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=4),
-                dict(type='CosineAnnealingLR', by_epoch=False, begin=4, end=9),
-            ],
-            custom_hooks=[dict(type='MomentumUpdateHook', momentum=0.9, end_momentum=1.0)],
-            default_hooks=dict(
-                checkpoint=dict(
-                    type='CheckpointHook', interval=1, by_epoch=False, max_keep_ckpts=1
-                ),
-                logger=dict(type='LoggerHook', interval=1),
-            ),
-            randomness=dict(seed=3, diff_rank_seed=True),
-            resume=resume,
-            log_level='ERROR',
-        )
-    )
-
-
-def train(cfg, kill_at=None):
-    runner = RUNNERS.build(cfg)
-    if kill_at is None:
-        runner.train()
-        return runner
-    runner.register_hook(KillHook(kill_at), priority='VERY_HIGH')
-    with pytest.raises(Killed):
-        runner.train()
-    runner.writer.wait()
-    return runner
+from tests.helpers.files import write_images
+from tests.helpers.process import become_rank, fork_ranks, free_port
+from tests.helpers.runs import EPOCHS, ITERATIONS, config, differences, state, train
 
 
 @pytest.fixture
@@ -131,11 +54,7 @@ def test_resume_is_exact_on_two_ranks(folder, train_cfg):
 
 
 def train_a_rank(rank, port, cfg, kill_at):
-    torch.set_num_threads(1)
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-    cfg.launcher = 'pytorch'
-    fit_to_cpu(cfg)
+    become_rank(rank, port, cfg)
     train(cfg, kill_at)
 
 
@@ -367,11 +286,7 @@ def test_a_signal_saves_the_step_and_ends_the_run(folder, number):
 
 
 def signal_a_rank(rank, port, cfg, signalled):
-    torch.set_num_threads(1)
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-    cfg.launcher = 'pytorch'
-    fit_to_cpu(cfg)
+    become_rank(rank, port, cfg)
     number = signal.SIGTERM if rank == signalled else 0
     train_until_signal(cfg, number, at=4)
 

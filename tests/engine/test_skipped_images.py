@@ -1,17 +1,13 @@
 """A run counts the images that it can't read, and ends if they are too many."""
 
-import os
-
 import pytest
-import torch
 from mmengine.registry import RUNNERS
 
 from cmae_mm.checkpoints import load_run
 from cmae_mm.engine import SkippedImagesHook
-from cmae_mm.engine.ranks import fit_to_cpu
-from tests.engine.test_resume import EPOCHS, config
 from tests.helpers.files import write_images
-from tests.helpers.process import fork_ranks, free_port
+from tests.helpers.process import become_rank, fork_ranks, free_port
+from tests.helpers.runs import EPOCHS, config
 
 
 def run(folder, max_share, bad=('b.jpg',), workers=1):
@@ -46,11 +42,7 @@ def test_too_many_end_the_run_with_a_checkpoint(tmp_path, workers):
 
 
 def train_a_rank(rank, port, cfg):
-    torch.set_num_threads(1)
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-    cfg.launcher = 'pytorch'
-    fit_to_cpu(cfg)
+    become_rank(rank, port, cfg)
     runner = RUNNERS.build(cfg)
     error = ValueError('a stop') if rank == 1 else None
     runner.stop_error = error
@@ -67,11 +59,7 @@ def test_what_one_rank_asks_for_ends_all(tmp_path):
 
 
 def count_on_a_rank(rank, port, cfg):
-    torch.set_num_threads(1)
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-    cfg.launcher = 'pytorch'
-    fit_to_cpu(cfg)
+    become_rank(rank, port, cfg)
     runner = RUNNERS.build(cfg)
     runner.train()
     assert runner.message_hub.get_scalar('train/skipped_images').current() == 3

@@ -15,6 +15,8 @@ import torch.multiprocessing
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.visualization import Visualizer
 
+from cmae_mm.engine.ranks import fit_to_cpu
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -62,15 +64,23 @@ def fork_ranks(function, world, *args):
     torch.multiprocessing.start_processes(function, args, nprocs=world, start_method='forkserver')
 
 
+def become_rank(rank, port, cfg=None):
+    """Make this process one of two, on CPUs; a Runner's config is fitted to it."""
+    torch.set_num_threads(1)
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    if cfg is not None:
+        cfg.launcher = 'pytorch'
+        fit_to_cpu(cfg)
+
+
 def run_on_two_ranks(tool, *arguments):
     """Run a tool as ``tools/dist_launch.sh`` does, without its seconds of imports per rank."""
     fork_ranks(_tool_on_a_rank, 2, free_port(), tool, arguments)
 
 
 def _tool_on_a_rank(rank, port, tool, arguments):
-    torch.set_num_threads(1)
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2')
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    become_rank(rank, port)
     os.chdir(ROOT)
     run_here(tool, *arguments, '--launcher', 'pytorch')
 

@@ -15,7 +15,7 @@ from mmengine.registry import HOOKS, RUNNERS
 
 from cmae_mm.checkpoints import load_run
 from cmae_mm.engine.resume import newest_checkpoint
-from tests.helpers.checkpoints import differences, state
+from tests.helpers.runs import differences, state
 
 ROOT = Path(__file__).parents[2]
 INTERVAL = 5  # iterations between checkpoints
