@@ -116,6 +116,14 @@ def test_independent_crop_gives_the_target_its_own_master():
     assert (views['img'] == master()['img']).all()
 
 
+def test_flipped_images_are_cropped():
+    np.random.seed(0)
+    flipped = {**master(), 'img': master()['img'][:, ::-1]}
+    crop = IndependentCrop(crop_size=20, crop_ratio_range=(1.0, 1.0), aspect_ratio_range=(1.0, 1.0))
+    views = crop(flipped)
+    assert views['target']['master'].numpy().transpose(1, 2, 0).tolist() == flipped['img'].tolist()
+
+
 def test_color_augment_draws_within_its_ranges():
     augment, drawn = ColorAugment(blur_sigma=(0.5, 2.0)), []
     np.random.seed(0)
