@@ -38,6 +38,7 @@ DOWNSTREAM = (
     'tests/downstream/test_pyramid.py tests/downstream/test_checks.py'
 )
 TRAIN = 'tests/tools/test_train.py'
+WORKER = 'tests/test_worker_views.py'
 PARITY = 'tests/parity'
 EVALUATION = 'tests/evaluation tests/tools/test_evaluation_tools.py'
 CHECKPOINTS = 'tests/checkpoints'
@@ -102,6 +103,12 @@ BREAKS = [
     Break(VIEWS, '_apply(_grayscale, images, gray, gray_weights)', '_apply(_grayscale, images, gray, gray_weights.flip(1))', MODELS),
     Break('cmae_mm/models/utils/data_preprocessor.py', '/ self.std', '/ self.mean', DATA),
     # its data
+    Break('cmae_mm/worker_views.py', 'round(turns * 256) % 256', 'round(turns * 180) % 256', WORKER),
+    Break('cmae_mm/worker_views.py', 'np.dot(means, LUMA)', 'np.mean(means)', WORKER),
+    Break('cmae_mm/worker_views.py', 'for op in order:', 'for op in range(4):', WORKER),
+    Break('cmae_mm/worker_views.py', 'LUMA if gray_weights is None else gray_weights', 'LUMA', WORKER),
+    Break('cmae_mm/worker_views.py', 'borderType=cv2.BORDER_REPLICATE', 'borderType=cv2.BORDER_CONSTANT', WORKER),
+    Break(TRANSFORMS, "view.get('master', results['img'])", "results['img']", DATA),
     Break('cmae_mm/datasets/sampling.py', '(self.seed, self.epoch, index)', '(self.seed, index)', DATA),
     Break('cmae_mm/datasets/seeding.py', '        np.random.set_state(states[1])\n', '', DATA),
     Break('cmae_mm/datasets/folder.py', 'entry.name.lower().endswith', 'entry.name.endswith', DATA),

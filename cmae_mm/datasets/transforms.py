@@ -13,9 +13,8 @@ from mmpretrain.datasets.transforms import RandomResizedCrop
 from mmpretrain.models.utils import to_2tuple
 from mmpretrain.registry import TRANSFORMS
 from torch.nn import functional as F
-from torch.utils.data import default_collate
 
-from cmae_mm.views import make_views
+from cmae_mm.worker_views import make_view
 
 from .decode import MAX_PIXELS, decode
 
@@ -160,7 +159,7 @@ class IndependentCrop(MasterCrop):
         box = torch.tensor((0, 0, *self.scale))
         target = super().transform({'img': results['img']})['img']
         results['online'] = dict(box=box)
-        results['target'] = dict(box=box, master=_to_chw(target))
+        results['target'] = dict(box=box, master=target)
         return results
 
 
@@ -247,29 +246,37 @@ class PackViews(BaseTransform):
         views: names of the views to pack; MAE has ``('online',)``.
         where: 'device' packs the master image, uint8 (C, H, W), and the
             parameters: cheapest when a GPU makes the views. 'worker' makes them
-            here, uint8 (C, h, w): cheapest without a GPU.
+            here, uint8 (C, h, w): cheapest without a GPU. 'auto' chooses by whether
+            there is one. Both make the same views but for rounding
+            (:mod:`cmae_mm.worker_views`).
     """
 
     def __init__(
         self,
         views: Sequence[str] = ('online', 'target'),
-        where: str = 'device',
+        where: str = 'auto',
     ) -> None:
-        if where not in ('device', 'worker'):
-            raise ValueError(f"where={where!r}: choose 'device' or 'worker'")
+        if where not in ('device', 'worker', 'auto'):
+            raise ValueError(f"where={where!r}: choose 'device', 'worker' or 'auto'")
+        if where == 'auto':
+            where = 'device' if torch.cuda.is_available() else 'worker'
         self.views = tuple(views)
         self.where = where
 
     def transform(self, results: dict) -> dict:
         views = {name: results[name] for name in self.views}
-        inputs = {'master': _to_chw(results['img']), **views}
         if self.where == 'worker':
-            batch = default_collate([inputs])
-            inputs = {
-                name: view[0].to(torch.uint8)
-                for name, view in make_views(batch, self.views).items()
+            return {
+                'inputs': {
+                    name: _to_chw(make_view(view.get('master', results['img']), view))
+                    for name, view in views.items()
+                }
             }
-        return {'inputs': inputs}
+        views = {
+            name: {**view, 'master': _to_chw(view['master'])} if 'master' in view else view
+            for name, view in views.items()
+        }
+        return {'inputs': {'master': _to_chw(results['img']), **views}}
 
 
 def _to_chw(image: np.ndarray) -> torch.Tensor:

@@ -37,7 +37,7 @@ train_pipeline = [
         gray_prob=0.0,
         blur_prob=0.0,
     ),
-    dict(type='PackViews', where='device'),
+    dict(type='PackViews', where='auto'),
 ]
 train_dataloader = dict(
     batch_size=64,

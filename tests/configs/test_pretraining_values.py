@@ -88,7 +88,7 @@ def pipeline(recipe, master, crop, shift, views):
     )
     if recipe == 'cmae/cmae-published':
         color['gray_weights'] = (0.114, 0.587, 0.2989)
-    pack = dict(where='device') if 'target' in views else dict(views=views)
+    pack = dict(where='auto') if 'target' in views else dict(views=views)
     return [
         dict(type='LoadImage'),
         dict(type='MasterCrop', scale=master, crop_ratio_range=(0.2, 1.0)),

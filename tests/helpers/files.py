@@ -23,5 +23,5 @@ PIPELINE = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PixelShift', crop_size=16, max_shift=4),
     dict(type='ColorAugment', view='target'),
-    dict(type='PackViews'),
+    dict(type='PackViews', where='device'),
 ]

@@ -1,5 +1,6 @@
 """Killing a run at random moments, and starting it again."""
 
+import contextlib
 import multiprocessing
 import os
 import random
@@ -44,8 +45,8 @@ class Kills(NamedTuple):
         lost: iterations lost by each.
         seconds_to_resume: from a process's start to its first complete iteration, of each that
             came so far.
-        differing: tensors and numbers of the final checkpoint that differ from those of a run
-            that was never killed.
+        differing: names of the tensors and numbers of the final checkpoint that differ from
+            those of a run that was never killed.
         compared: how many there are.
     """
 
@@ -53,7 +54,7 @@ class Kills(NamedTuple):
     while_writing: int
     lost: list[int]
     seconds_to_resume: list[float]
-    differing: int
+    differing: list[str]
     compared: int
 
     def summary(self) -> str:
@@ -157,7 +158,8 @@ def kill_and_resume(folder: Path, kills: int, epochs: int, seed: int = 0) -> Kil
         while_writing += any(work_dir.glob('.*writing-*'))
         done, kept = _progress(work_dir), 0
         try:
-            path = newest_checkpoint(work_dir)
+            with contextlib.redirect_stdout(None):
+                path = newest_checkpoint(work_dir)
             kept = load_run(path)['meta']['iter'] if path else 0
             survived += path is not None or done < INTERVAL
         except ValueError:
@@ -173,5 +175,5 @@ def kill_and_resume(folder: Path, kills: int, epochs: int, seed: int = 0) -> Kil
     process.join()
     assert process.exitcode == 0, (work_dir / 'console.log').read_text()[-2000:]
     there, here = (state(folder / name / last) for name in ('whole', work_dir.name))
-    differing = len(differences(there, here))
+    differing = differences(there, here)
     return Kills(survived, while_writing, lost, seconds, differing, len(there))

@@ -8,7 +8,7 @@ train_pipeline = [
     dict(type='PixelShift', crop_size=32, max_shift=4),
     # no blur: it leaves too little to see at 32x32
     dict(type='ColorAugment', view='target', blur_prob=0.0),
-    dict(type='PackViews', where='device'),
+    dict(type='PackViews', where='auto'),
 ]
 train_dataloader = dict(
     num_workers=1,

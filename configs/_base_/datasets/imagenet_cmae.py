@@ -1,5 +1,5 @@
-# Master images of 255x255 from workers; views of 224x224 made on the device. The target's is
-# shifted by 0 to 30 pixels, "randomly selected from [0, p)" with p = 31 (paper, Sec. 3.3).
+# Master images of 255x255; views of 224x224, made on a GPU or, without one, in the workers. The
+# target's is shifted by 0 to 30 pixels, "randomly selected from [0, p)" with p = 31 (paper, Sec. 3.3).
 data_preprocessor = dict(
     type='CMAEDataPreprocessor',
     mean=[123.675, 116.28, 103.53],  # RGB
@@ -22,7 +22,7 @@ train_pipeline = [
         blur_prob=0.5,
         blur_sigma=(0.1, 2.0),
     ),
-    dict(type='PackViews', where='device'),
+    dict(type='PackViews', where='auto'),
 ]
 train_dataloader = dict(
     batch_size=128,

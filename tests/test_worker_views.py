@@ -1,0 +1,93 @@
+"""Views made in a worker are those that views.py makes, but for rounding."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import default_collate
+
+from cmae_mm.views import make_views
+from cmae_mm.worker_views import make_view
+
+
+def picture(seed=0, channels=3, size=(60, 70), noise=10):
+    """A smooth picture with some noise."""
+    generator = np.random.default_rng(seed)
+    coarse = generator.integers(0, 256, (6, 7, channels)).astype(np.float32)
+    image = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC).reshape(*size, channels)
+    return (image + noise * generator.standard_normal(image.shape)).clip(0, 255).astype(np.uint8)
+
+
+def parameters(jitter=(1.0, 1.0, 1.0, 0.0), order=(0, 1, 2, 3), gray=False, blur=0.0, **more):
+    color = dict(
+        jitter=torch.tensor(jitter),
+        order=torch.tensor(order),
+        gray=torch.tensor(gray),
+        blur=torch.tensor(blur),
+    )
+    color.update({name: torch.tensor(value) for name, value in more.items()})
+    return dict(box=torch.tensor((3, 5, 48, 52)), color=color)
+
+
+def on_device(image, view):
+    inputs = dict(master=torch.from_numpy(image.transpose(2, 0, 1).copy()), target=view)
+    return make_views(default_collate([inputs]), ['target'])['target'][0].permute(1, 2, 0).numpy()
+
+
+def psnr(a, b):
+    error = np.square(a.astype(np.float64) - b).mean()
+    return 10 * np.log10(255**2 / error) if error else np.inf
+
+
+def test_a_plain_view_is_the_same():
+    view = dict(box=torch.tensor((3, 5, 48, 52)))
+    found = make_view(picture(), view)
+    assert (found == picture()[3:51, 5:57]).all() and found.flags.c_contiguous
+    assert (found == on_device(picture(), view)).all()
+
+
+@pytest.mark.parametrize(
+    'drawn, least',
+    [
+        (dict(jitter=(0.6, 1.0, 1.0, 0.0)), np.inf),
+        (dict(jitter=(1.4, 1.0, 1.0, 0.0)), np.inf),
+        (dict(jitter=(1.0, 0.6, 1.0, 0.0)), 60),
+        (dict(jitter=(1.0, 1.4, 1.0, 0.0)), 60),
+        (dict(jitter=(1.0, 1.0, 0.6, 0.0)), 50),
+        (dict(jitter=(1.0, 1.0, 1.4, 0.0)), 50),
+        (dict(jitter=(1.0, 1.0, 1.0, 0.1)), 40),
+        (dict(jitter=(1.0, 1.0, 1.0, -0.1)), 40),
+        (dict(gray=True), 50),
+        (dict(gray=True, gray_weights=(0.114, 0.587, 0.299)), 50),
+        (dict(blur=0.1), 50),
+        (dict(blur=2.0), 50),
+        (dict(jitter=(1.2, 0.7, 1.3, 0.07), order=(3, 1, 0, 2), blur=0.8), 40),
+        (dict(jitter=(0.8, 1.3, 0.6, -0.05), order=(2, 0, 3, 1), gray=True, blur=1.7), 40),
+    ],
+)
+def test_an_augmented_view_is_the_same_but_for_rounding(drawn, least):
+    worst = min(
+        psnr(
+            make_view(picture(seed), parameters(**drawn)),
+            on_device(picture(seed), parameters(**drawn)),
+        )
+        for seed in range(5)
+    )
+    assert worst >= least
+    neutral = psnr(make_view(picture(), parameters(**drawn)), picture()[3:51, 5:57])
+    assert drawn.get('blur') == 0.1 or neutral < 36  # it does something
+
+
+def test_order_matters():
+    first, second = (
+        make_view(picture(), parameters(jitter=(1.4, 0.6, 1.0, 0.0), order=order))
+        for order in ((0, 1, 2, 3), (1, 0, 2, 3))
+    )
+    assert (first != second).any()
+
+
+def test_one_channel():
+    view = parameters(jitter=(1.3, 0.7, 1.0, 0.0), blur=1.0)
+    found = make_view(picture(channels=1), view)
+    assert found.shape == (48, 52, 1)
+    assert psnr(found, on_device(picture(channels=1), view)) > 50
