@@ -46,6 +46,13 @@ class SkippedImages:
         """Return the numbers up to now; workers are ahead of training."""
         return Counts(*self.counts.sum(dim=0).tolist())
 
+    def example(self) -> str:
+        """Return the last image of this rank's list and its reason, as part of a sentence."""
+        if not self.path.exists():
+            return ''
+        image, reason, _ = self.path.read_text().splitlines()[-1].split('\t')
+        return f', such as {image} ({reason})'
+
     def add_sample(self, replaced: bool) -> None:
         """Count a sample.
 

@@ -61,7 +61,7 @@ class SkippedImagesHook(Hook):
             runner.request_stop(
                 ValueError(
                     f'the images of {replaced} of {samples} samples could not be read: more than '
-                    f'{self.max_share:.2%} of the {length} of an epoch. '
+                    f'{self.max_share:.2%} of the {length} of an epoch{self.skipped.example()}. '
                     f'{self.skipped.path.parent}/skipped_images.rank*.txt list them: repair or '
                     'remove them, or allow more by max_share of SkippedImagesHook; then --resume'
                 )

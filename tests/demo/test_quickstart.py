@@ -10,8 +10,9 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
+from cmae_mm.checkpoints import load_state_dict, summarise_run
 from cmae_mm.demo import pictures
-from cmae_mm.demo.quickstart import run_quickstart
+from cmae_mm.demo.quickstart import _was_interrupted, run_quickstart
 from tests.helpers.configs import read_config
 from tests.helpers.tiny import ARCH, DECODER
 
@@ -75,40 +76,33 @@ class InterruptHook(Hook):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-@pytest.mark.parametrize('at', [1, 7])
-def test_an_interrupted_quickstart_goes_on_where_it_was(cfg, at):
+def seed_of(folder):
+    return summarise_run(Path(folder) / 'epoch_2.pth').meta['seed']
+
+
+def test_an_interrupted_quickstart_goes_on_where_it_was_and_no_other(cfg):
     cfg.train_cfg.max_epochs = 2  # of four steps
     whole = run_quickstart(copy.deepcopy(cfg))
-    cfg.work_dir += '-interrupted'
+    folder, cfg.work_dir = cfg.work_dir, cfg.work_dir + '-interrupted'
     interrupted = copy.deepcopy(cfg)
-    interrupted.custom_hooks = [*cfg.custom_hooks, dict(type='InterruptHook', at=at)]
-    if at < 7:
-        with pytest.raises(SystemExit) as ended:
-            run_quickstart(interrupted)
-        assert ended.value.code == 75
-    else:  # the last step: training ends anyhow, and what follows is as good as interrupted
+    interrupted.custom_hooks = [*cfg.custom_hooks, dict(type='InterruptHook', at=1)]
+    with pytest.raises(SystemExit) as ended:
         run_quickstart(interrupted)
-        (Path(cfg.work_dir) / 'results.json').unlink()
+    assert ended.value.code == 75
     results = run_quickstart(copy.deepcopy(cfg))
     assert results['after'] == whole['after'] != whole['before']
-    tensors = [
-        torch.load(Path(folder) / 'epoch_2.pth', weights_only=False)['state_dict']
-        for folder in (cfg.work_dir, cfg.work_dir.removesuffix('-interrupted'))
-    ]
+    tensors = [load_state_dict(Path(path) / 'epoch_2.pth') for path in (folder, cfg.work_dir)]
     assert all(tensors[0][name].equal(tensors[1][name]) for name in tensors[0])
 
-
-def test_another_seed_or_a_complete_run_starts_anew(cfg):
-    run_quickstart(copy.deepcopy(cfg))
-    checkpoint = Path(cfg.work_dir) / 'epoch_1.pth'
-    torch.save({}, checkpoint)
-    run_quickstart(copy.deepcopy(cfg))  # was complete
-    first = torch.load(checkpoint, weights_only=False)
-    (Path(cfg.work_dir) / 'results.json').unlink()
+    # complete, or of another seed: nothing to go on with
     cfg.randomness.seed = 1
-    run_quickstart(copy.deepcopy(cfg))
-    second = torch.load(checkpoint, weights_only=False)
-    assert (first['meta']['seed'], second['meta']['seed']) == (0, 1)
+    assert not _was_interrupted(Path(folder), seed=0)
+    (Path(folder) / 'results.json').unlink()
+    assert _was_interrupted(Path(folder), seed=0)
+    assert not _was_interrupted(Path(folder), seed=1)
+    cfg.work_dir = folder
+    run_quickstart(cfg)
+    assert seed_of(folder) == 1
 
 
 def test_a_seed_gives_the_same_features_before_training(cfg):

@@ -123,7 +123,7 @@ def lose_a_rank(rank, port, cfg, number):
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGSTOP])
 def test_a_lost_rank(folder, number):
     cfg = config(folder, 'run', EPOCHS)
-    cfg.env_cfg = dict(dist_cfg=dict(timeout=4))
+    cfg.env_cfg = dict(dist_cfg=dict(timeout=2))
     (folder / 'run').mkdir()
     with pytest.raises(torch.multiprocessing.ProcessExitedException, match='SIGKILL'):
         fork_ranks(lose_a_rank, 2, free_port(), cfg, number)
