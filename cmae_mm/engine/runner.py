@@ -88,7 +88,8 @@ class SafeRunner(Runner):
             loop = dict(loop)
             if 'type' not in loop:  # the host's way to name it
                 loop['type'] = f'{"Epoch" if loop.pop("by_epoch") else "Iter"}BasedTrainLoop'
-            loop['type'] = _LOOPS.get(loop['type'], loop['type'])
+            name = getattr(loop['type'], '__name__', loop['type']).removeprefix('mmengine.')
+            loop['type'] = _LOOPS.get(name, loop['type'])
         return super().build_train_loop(loop)
 
     def register_hook(self, hook: Hook | dict, priority=None) -> None:
@@ -106,8 +107,10 @@ class SafeRunner(Runner):
 
     def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
         """Load a checkpoint into the model; returns all of it."""
-        self.loaded = super().load_checkpoint(filename, *args, **kwargs)
-        return self.loaded
+        checkpoint = super().load_checkpoint(filename, *args, **kwargs)
+        if self._resume:
+            self.resumed_meta = checkpoint['meta']
+        return checkpoint
 
     def resume(self, filename: str, *args, **kwargs) -> None:
         """Continue from a checkpoint as if the run had never stopped.
@@ -119,8 +122,7 @@ class SafeRunner(Runner):
         single = isinstance(self.optim_wrapper, OptimWrapper)  # not several by name
         fresh = FreshSchedule(self.optim_wrapper, self.param_schedulers or []) if single else None
         super().resume(filename, *args, **kwargs)
-        meta = self.loaded['meta']
-        del self.loaded
+        meta = self.resumed_meta
         if not isinstance(self.train_loop, ResumableLoop):
             return
         new = batch_of(self)

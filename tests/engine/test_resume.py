@@ -8,9 +8,11 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
+from mmengine.runner import EpochBasedTrainLoop
 
 from cmae_mm.checkpoints import load_run
 from cmae_mm.engine import SkippedImagesHook
+from cmae_mm.engine.loops import ResumableLoop
 from tests.helpers.files import write_images
 from tests.helpers.process import become_rank, fork_ranks, free_port
 from tests.helpers.runs import EPOCHS, ITERATIONS, config, differences, state, train
@@ -84,6 +86,20 @@ def test_an_epochs_checkpoint_is_resumed_at_the_next_epoch(folder):
     train(cfg('parts', resume=True))
     whole, parts = (state(folder / name / 'epoch_3.pth') for name in ('whole', 'parts'))
     assert differences(whole, parts) == []
+
+
+@pytest.mark.parametrize(
+    'loop',
+    [
+        dict(by_epoch=True, max_epochs=1),
+        dict(type='EpochBasedTrainLoop', max_epochs=1),
+        dict(type='mmengine.IterBasedTrainLoop', max_iters=1),
+        dict(type=EpochBasedTrainLoop, max_epochs=1),
+    ],
+)
+def test_the_hosts_loops_become_ours_however_they_are_named(folder, loop):
+    runner = RUNNERS.build(config(folder, 'run', loop))
+    assert isinstance(runner.build_train_loop(runner._train_loop), ResumableLoop)
 
 
 @pytest.mark.parametrize('train_cfg', [EPOCHS, ITERATIONS], ids=['epochs', 'iterations'])
