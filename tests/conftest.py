@@ -1,3 +1,6 @@
+import contextlib
+import ctypes
+import gc
 import multiprocessing
 
 import pytest
@@ -21,3 +24,12 @@ def default_scope():
     """Let no module's Runner choose the registries of the next module."""
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         yield
+
+
+@pytest.fixture(scope='module', autouse=True)
+def memory_given_back():
+    """Give the memory of a module's models back, which the allocator would keep."""
+    yield
+    gc.collect()  # a Runner is full of cycles
+    with contextlib.suppress(OSError, AttributeError):  # the GNU C library's alone
+        ctypes.CDLL(None).malloc_trim(0)
