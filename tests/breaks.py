@@ -32,7 +32,7 @@ class Break(NamedTuple):
 MODELS = 'tests/models tests/test_views.py'
 DATA = 'tests/datasets tests/demo/test_pictures.py tests/configs/test_pretraining_values.py'
 VALUES = 'tests/configs/test_pretraining_values.py'
-ENGINE = 'tests/engine'
+OPTIM = 'tests/engine/test_optim.py tests/engine/test_layer_decay.py'
 DOWNSTREAM = (
     'tests/downstream/test_vit.py tests/downstream/test_attention.py '
     'tests/downstream/test_pyramid.py tests/downstream/test_checks.py'
@@ -71,7 +71,7 @@ BREAKS = [
     Break('cmae_mm/downstream/pyramid.py', 'nn.GELU()', 'nn.ReLU()', DOWNSTREAM),
     Break('cmae_mm/downstream/pyramid.py', 'nn.MaxPool2d(2)', 'nn.AvgPool2d(2)', DOWNSTREAM),
     Break('cmae_mm/downstream/vit.py', 'self.drop_after_pos(x)', 'x', DOWNSTREAM),
-    Break('cmae_mm/engine/precision.py', 'OptimWrapper.optim_context(self, model), cast', 'cast', ENGINE),
+    Break('cmae_mm/engine/precision.py', 'OptimWrapper.optim_context(self, model), cast', 'cast', OPTIM),
     Break(PAPER_MODEL, 'temperature=0.07', 'temperature=0.7', VALUES),
     Break(PAPER_MODEL, 'momentum=0.996', 'momentum=0.5', VALUES),
     Break(PAPER_MODEL, 'norm_pix=True', 'norm_pix=False', VALUES),
@@ -122,13 +122,13 @@ BREAKS = [
     Break('cmae_mm/checkpoints/encoder.py', "here, 'bicubic', extra", "here, 'bilinear', extra", CHECKPOINTS),
     Break('cmae_mm/checkpoints/encoder.py', 'resized[:, extra - encoder.num_extra_tokens :]', 'resized', CHECKPOINTS),
     Break('cmae_mm/engine/start.py', 'path, runner.model, whole=True', 'path, runner.model, whole=False', TRAIN),
-    Break('cmae_mm/engine/config.py', 'loader.persistent_workers = False', 'pass', ENGINE),
-    Break('cmae_mm/engine/optim_constructors.py', "for p in group['params'] if p.requires_grad]", "for p in group['params']]", ENGINE),
-    Break('cmae_mm/engine/precision.py', "state_dict.get('loss_scaler') == {}", 'False', ENGINE),
-    Break('cmae_mm/engine/momentum_hook.py', 'not runner.optim_wrapper.should_update()', 'False', ENGINE),
-    Break('cmae_mm/engine/progress.py', 'batch_size * get_world_size()', 'batch_size', ENGINE),
-    Break('cmae_mm/engine/ranks.py', 'revert_sync_batchnorm(module),', 'module,', ENGINE),
-    Break('cmae_mm/engine/errors.py', 'if not _is_users(error):', 'if False:', ENGINE),
+    Break('cmae_mm/engine/config.py', 'loader.persistent_workers = False', 'pass', 'tests/engine/test_config.py'),
+    Break('cmae_mm/engine/optim_constructors.py', "for p in group['params'] if p.requires_grad]", "for p in group['params']]", OPTIM),
+    Break('cmae_mm/engine/precision.py', "state_dict.get('loss_scaler') == {}", 'False', OPTIM),
+    Break('cmae_mm/engine/momentum_hook.py', 'not runner.optim_wrapper.should_update()', 'False', 'tests/engine/test_momentum_hook.py'),
+    Break('cmae_mm/engine/progress.py', 'batch_size * get_world_size()', 'batch_size', 'tests/engine/test_progress.py'),
+    Break('cmae_mm/engine/ranks.py', 'revert_sync_batchnorm(module),', 'module,', 'tests/engine/test_ranks.py'),
+    Break('cmae_mm/engine/errors.py', 'if not _is_users(error):', 'if False:', 'tests/engine/test_errors.py'),
     Break('tools/dist_launch.sh', '[ -z "${NODE_RANK:-}" ] ||', 'false ||', 'tests/tools/test_launch.py'),
     Break('cmae_mm/models/backbones/plain.py', 'issubclass(encoder, VisionTransformer) and _takes_mask(encoder)', 'False', EVALUATION + ' ' + MODELS),
     Break('cmae_mm/models/utils/build.py', "'data_preprocessor': cfg.get('data_preprocessor'), ", '', EVALUATION),
@@ -178,7 +178,7 @@ BREAKS = [
     Break('cmae_mm/downstream/attention.py', 'q * self.head_dims**-0.5', 'q', DOWNSTREAM),
     Break('cmae_mm/downstream/vit.py', '(index + 1) % part == 0', 'index % part == 0', DOWNSTREAM),
     Break('cmae_mm/downstream/vit.py', 'layer.drop_path(self.attend(layer.attn, layer.ln1(x), grid, size))', 'self.attend(layer.attn, layer.ln1(x), grid, size)', DOWNSTREAM),
-    Break('cmae_mm/engine/optim_constructors.py', 'flat_decay_mult=0.0', 'flat_decay_mult=1.0', ENGINE),
+    Break('cmae_mm/engine/optim_constructors.py', 'flat_decay_mult=0.0', 'flat_decay_mult=1.0', OPTIM),
     Break('cmae_mm/downstream/checks.py', 'labels >= self.num_classes', 'labels > self.num_classes', DOWNSTREAM),
     Break('cmae_mm/checkpoints/formats.py', 'weight * scale.unsqueeze(1)', 'weight * scale', CHECKPOINTS),
     Break('cmae_mm/checkpoints/released.py', '.view(1, 3, 1, 1)).flip(1)', '.view(1, 3, 1, 1))', CHECKPOINTS),
