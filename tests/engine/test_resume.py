@@ -1,9 +1,11 @@
 """A run that was stopped goes on as if it never had been."""
 
 import os
+import random
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -13,6 +15,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from cmae_mm.checkpoints import load_run
 from cmae_mm.engine import SkippedImagesHook
 from cmae_mm.engine.loops import ResumableLoop
+from cmae_mm.engine.seeding import seed_step
 from tests.helpers.files import write_images
 from tests.helpers.process import become_rank, fork_ranks, free_port
 from tests.helpers.runs import EPOCHS, ITERATIONS, config, differences, state, train
@@ -108,6 +111,37 @@ def test_what_was_seen_is_not_loaded_again(folder, train_cfg):
     runner = train(config(folder, 'run', train_cfg, resume=True))
     (hook,) = (hook for hook in runner.hooks if isinstance(hook, SkippedImagesHook))
     assert hook.skipped.count().samples == 2 * (9 - 5)
+
+
+class DrawHook(Hook):
+    """Draws a number from each generator before each step."""
+
+    priority = 'LOWEST'
+
+    def __init__(self):
+        self.drawn = []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.drawn.append((random.random(), np.random.rand(), torch.rand(()).item()))
+
+
+def test_every_step_has_random_numbers_of_its_own(folder):
+    runner = RUNNERS.build(config(folder, 'run', EPOCHS))
+    draws = DrawHook()
+    runner.register_hook(draws)
+    runner.train()
+    for of_a_generator in zip(*draws.drawn):
+        assert len(set(of_a_generator)) == 9
+
+
+def test_steps_of_other_seeds_iterations_and_ranks_draw_other_numbers():
+    def draw(*key):
+        seed_step(*key)
+        return random.random(), np.random.rand(), torch.rand(()).item()
+
+    keys = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    assert len({draw(*key) for key in keys}) == 4
+    assert draw(0, 1, 0) == draw(0, 1, 0)
 
 
 @pytest.fixture
