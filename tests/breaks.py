@@ -153,7 +153,7 @@ BREAKS = [
     Break('cmae_mm/engine/loops.py', 'start_at(self.batch_in_epoch)', 'start_at(0)', RESUME),
     Break('cmae_mm/engine/loops.py', 'seed_step(base_seed(self.runner), self._iter,', 'seed_step(base_seed(self.runner), 0,', RESUME),
     Break('cmae_mm/datasets/sampling.py', 'position * world + rank', 'position', 'tests/datasets/test_sampling.py'),
-    Break('cmae_mm/checkpoints/writing.py', '        os.replace(temporary, path)\n', '        shutil.copy(temporary, path)\n', RESUME),
+    Break('cmae_mm/checkpoints/writing.py', '        os.replace(temporary, path)\n', '        shutil.copy(temporary, path)\n', CHECKPOINTS),
     Break('cmae_mm/engine/checkpoint_hook.py', 'runner.writer.submit(point_at, runner.work_dir, self.last_ckpt)', 'pass', RESUME),
     Break('cmae_mm/engine/checkpoint_hook.py', '        runner.writer.check()\n', '', 'tests/engine/test_failures.py'),
     Break('cmae_mm/engine/resume.py', "found[path].meta['iter'])", "-found[path].meta['iter'])", RESUME),
