@@ -344,7 +344,9 @@ def signal_a_rank(rank, port, cfg, signalled):
 @pytest.mark.parametrize('signalled', [0, 1])
 def test_a_signal_to_one_rank_ends_all_at_the_same_step(folder, signalled):
     write_images(folder / 'images', num=11)
-    fork_ranks(signal_a_rank, 2, free_port(), config(folder, 'run', EPOCHS), signalled)
+    cfg = config(folder, 'run', EPOCHS)
+    cfg.env_cfg = dict(dist_cfg=dict(timeout=20))
+    fork_ranks(signal_a_rank, 2, free_port(), cfg, signalled)
     # heard one step later
     assert load_run(folder / 'run' / 'interrupted.pth')['meta']['iter'] == 6
 
