@@ -101,8 +101,8 @@ def test_an_epochs_checkpoint_is_resumed_at_the_next_epoch(folder):
     ],
 )
 def test_the_hosts_loops_become_ours_however_they_are_named(folder, loop):
-    runner = RUNNERS.build(config(folder, 'run', loop))
-    assert isinstance(runner.build_train_loop(runner._train_loop), ResumableLoop)
+    runner = RUNNERS.build(config(folder, 'run', EPOCHS))
+    assert isinstance(runner.build_train_loop(loop), ResumableLoop)
 
 
 @pytest.mark.parametrize('train_cfg', [EPOCHS, ITERATIONS], ids=['epochs', 'iterations'])
