@@ -25,6 +25,7 @@ class ResumableLoop:
         if isinstance(dataloader, dict):
             dataloader = self._build(runner, dataloader)
         super().__init__(runner, dataloader, **kwargs)
+        self._end_workers()  # some hosts' loops start them here, at the first batch
         self.epoch_start = 0  # iterations before this epoch
         self.indices: list[int] = []  # of the samples of this iteration's batch
 
@@ -58,9 +59,14 @@ class ResumableLoop:
         try:
             return self._run()
         finally:
-            # Persistent workers end at once if told so. Left to the garbage collector, each
-            # takes 5 seconds.
-            self.dataloader._iterator = None
+            self._end_workers()
+
+    def _end_workers(self) -> None:
+        """Tell persistent workers to end: otherwise they are terminated, which takes a minute."""
+        iterator, self.dataloader._iterator = self.dataloader._iterator, None
+        self.dataloader_iterator = None  # of the host's loop of iterations
+        if hasattr(iterator, '_shutdown_workers'):
+            iterator._shutdown_workers()
 
     def run_iter(self, *args) -> None:
         drawn = getattr(self.dataloader.batch_sampler, 'drawn', None)
