@@ -86,7 +86,27 @@ def test_another_number_of_images_per_step_stops_unless_told(folder, capfd):
     assert 'go with it' in capfd.readouterr().out
 
 
-OLD, NEW = Batch(8, 128, 1), Batch(2, 128, 4)
+def rates(runner):
+    """Learning rate of each iteration."""
+    return runner.message_hub.get_scalar('train/lr').data[0].tolist()
+
+
+def test_a_resumed_schedule_is_that_of_the_new_batch(folder):
+    def cfg(name, per_rank, accumulated, resume=False):
+        made = config(folder, name, EPOCHS, resume=resume)
+        made.train_dataloader.batch_size = per_rank
+        made.optim_wrapper.accumulative_counts = accumulated
+        return made
+
+    train(cfg('run', 4, 1), kill_at=4)  # one iteration after the first epoch
+    resumed = train(cfg('run', 2, 2, resume=True))
+    whole = train(cfg('whole', 2, 2))
+    assert resumed.iter == whole.iter == 18
+    assert len(rates(resumed)) == 4 + 10
+    assert rates(resumed)[4:] == rates(whole)[8:] != rates(resumed)[:4]
+
+
+OLD = Batch(8, 128, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,10 @@
 import torch
+from mmengine.hooks import Hook
+from mmengine.registry import RUNNERS
 
 from cmae_mm.engine.snapshot import Snapshots, sizes_of
+from tests.helpers.files import write_images
+from tests.helpers.runs import EPOCHS, config
 
 
 def content(seed=0):
@@ -50,6 +54,27 @@ def test_memory_is_used_again_and_that_which_was_reserved():
         used = {tensor.data_ptr() for tensor in flat(copied) if tensor.numel()}
         assert used == set(reserved)
         assert all(a.equal(b) for a, b in zip(flat(content(seed)), flat(copied)))
+
+
+class SeeMemoryHook(Hook):
+    """Looks whether there is memory for a checkpoint before one is due."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter in (0, 2):
+            runner.writer.wait()
+            self.seen = [*getattr(self, 'seen', []), sum(map(torch.numel, runner.snapshots.memory))]
+
+
+def test_a_run_gets_the_memory_before_its_first_checkpoint(tmp_path):
+    write_images(tmp_path / 'images', num=7)
+    cfg = config(tmp_path, 'run', EPOCHS)
+    cfg.default_hooks.checkpoint.interval = 9
+    runner, hook = RUNNERS.build(cfg), SeeMemoryHook()
+    runner.register_hook(hook)
+    runner.train()
+    trained = sum(p.numel() for p in runner.model.parameters() if p.requires_grad)
+    assert hook.seen[0] == 0 and hook.seen[1] > 3 * trained  # weights and AdamW's two averages
+    assert hook.seen[1] == sum(map(torch.numel, runner.snapshots.memory))
 
 
 def test_other_sizes_get_other_memory():
