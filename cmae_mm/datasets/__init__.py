@@ -3,7 +3,7 @@
 from .pretrain_dataset import PretrainDataset
 from .sampling import ResumableBatchSampler, SeededSampler
 from .seeded_dataset import SeededDataset
-from .skipped import SkippedImages
+from .skipped import SkippedImages, image_path
 from .transforms import (
     ColorAugment,
     IndependentCrop,
@@ -25,4 +25,5 @@ __all__ = [
     'SeededDataset',
     'SeededSampler',
     'SkippedImages',
+    'image_path',
 ]

@@ -98,16 +98,13 @@ class PretrainDataset(CustomDataset):
         """
         with seeded(getattr(index, 'entropy', None)):
             return read_or_replace(
+                self,
                 self._load,
                 int(index),
                 self._rand_another,
-                self._path,
                 self.skipped,
                 self.max_refetch,
             )
-
-    def _path(self, index: int) -> str:
-        return self.get_data_info(index)['img_path']
 
     def _load(self, index: int) -> dict:
         info = self.get_data_info(index)

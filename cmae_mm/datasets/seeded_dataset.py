@@ -9,7 +9,7 @@ from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 
 from .seeding import seeded
-from .skipped import SkippedImages, UnreadableError, read_or_replace
+from .skipped import SkippedImages, UnreadableError, image_path, read_or_replace
 
 _MAX_REFETCH = 100  # unreadable images in a row, as PretrainDataset
 
@@ -50,16 +50,11 @@ class SeededDataset:
         """
         with seeded(getattr(index, 'entropy', None)):
             return read_or_replace(
-                self._load, int(index), self._draw, self._path, self._skipped, _MAX_REFETCH
+                self._inner, self._load, int(index), self._draw, self._skipped, _MAX_REFETCH
             )
 
     def _draw(self) -> int:
         return int(np.random.randint(len(self._inner)))
-
-    def _path(self, index: int) -> str:
-        if hasattr(self._inner, 'get_data_info'):
-            return str(self._inner.get_data_info(index).get('img_path'))
-        return f'sample {index}'
 
     def _load(self, index: int) -> Any:
         try:
@@ -68,7 +63,9 @@ class SeededDataset:
             # mmcv's loader asserts that there is an image
             if isinstance(error, AssertionError) and 'failed to load image' not in str(error):
                 raise
-            unreadable = UnreadableError(self._path(index), f'{type(error).__name__}: {error}')
+            unreadable = UnreadableError(
+                image_path(self._inner, index), f'{type(error).__name__}: {error}'
+            )
             print_log(f'skipped {unreadable}', 'current', logging.WARNING)
             raise unreadable from None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils.data import get_worker_info
+from torch.utils.data import Dataset, get_worker_info
 
 
 class UnreadableError(ValueError):
@@ -75,21 +75,28 @@ class SkippedImages:
             file.write('\t'.join(fields) + '\n')
 
 
+def image_path(dataset: Dataset, index: int) -> str:
+    """Return the path of a sample's image, or what else there is to call the sample by."""
+    if not hasattr(dataset, 'get_data_info'):
+        return f'sample {index:d}'
+    return str(dataset.get_data_info(int(index)).get('img_path'))
+
+
 def read_or_replace(
+    dataset: Dataset,
     load: Callable[[int], Any],
     index: int,
     draw: Callable[[], int],
-    name: Callable[[int], str],
     skipped: SkippedImages | None,
     max_refetch: int,
 ) -> Any:
     """Load a sample, or another one if its image can't be read.
 
     Args:
+        dataset: of mmengine, which knows the images' paths.
         load: from an index to the sample; raises :class:`UnreadableError`.
         index: of the sample.
         draw: another index.
-        name: from an index to the path of its image.
         skipped: where to report; None reports nothing.
         max_refetch: number of unreadable images in a row that is too many.
 
@@ -102,7 +109,7 @@ def read_or_replace(
         except UnreadableError as error:
             last, index = error, draw()
             if skipped is not None:
-                skipped.list_image(error, name(index))
+                skipped.list_image(error, image_path(dataset, index))
         else:
             if skipped is not None:
                 skipped.add_sample(replaced=attempt > 0)

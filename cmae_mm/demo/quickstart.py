@@ -15,7 +15,7 @@ from mmengine.runner import find_latest_checkpoint, set_random_seed
 
 from cmae_mm.checkpoints import summarise_run
 from cmae_mm.engine.errors import require_writable
-from cmae_mm.engine.resume import newest_checkpoint
+from cmae_mm.engine.resume import INTERRUPTED, POINTER, newest_checkpoint
 from cmae_mm.evaluation import (
     build_encoder,
     build_pretrained,
@@ -86,7 +86,7 @@ def _was_interrupted(out: Path, seed: int) -> bool:
 
 def _clear(out: Path) -> None:
     """Remove what a new run would take for its own."""
-    for pattern in (_RESULTS, 'last_checkpoint', 'interrupted.pth', 'epoch_*.pth'):
+    for pattern in (_RESULTS, POINTER, INTERRUPTED, 'epoch_*.pth'):
         for path in out.glob(pattern):
             path.unlink()
 

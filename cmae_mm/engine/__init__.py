@@ -19,8 +19,8 @@ from .stop_hook import StopHook
 
 __all__ = [
     'CPUDistributedDataParallel',
-    'FiniteHook',
     'ContrastDiagnosisHook',
+    'FiniteHook',
     'LayerDecayOptimWrapperConstructor',
     'LoadWeightsHook',
     'MomentumUpdateHook',

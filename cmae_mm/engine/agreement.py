@@ -1,10 +1,11 @@
-"""What each rank knows and all ranks hear at the same step."""
+"""What ranks tell each other beside the gradients."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import torch
-from mmengine.dist import get_world_size
+from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from torch import Tensor, distributed
 
 PEER_TIMEOUT = 300  # seconds after which a rank that does not answer is taken for lost
@@ -19,11 +20,10 @@ class Agreement:
 
     Args:
         operation: 'SUM' or 'MAX', over the ranks.
-        length: how many integers.
         timeout: seconds to wait for the other ranks.
     """
 
-    def __init__(self, operation: str, length: int, timeout: float = PEER_TIMEOUT) -> None:
+    def __init__(self, operation: str, timeout: float = PEER_TIMEOUT) -> None:
         self.operation = getattr(distributed.ReduceOp, operation)
         self.timeout = timedelta(seconds=timeout)
         self.alone = get_world_size() == 1
@@ -31,40 +31,54 @@ class Agreement:
         self.group = (
             None if self.alone else distributed.new_group(backend='gloo', timeout=self.timeout)
         )
-        self.sent = torch.zeros(length, dtype=torch.int64)
-        self.work: distributed.Work | None = None
+        self.last: tuple[Tensor, distributed.Work] | None = None
 
     def exchange(self, values: Sequence[int]) -> list[int]:
         """Give this step's integers; return those of all ranks, of the step before.
 
-        In a single process they are this step's.
+        In a single process they are this step's; with several ranks the first step hears zeros.
 
         Raises:
             RuntimeError: another rank has ended, or did not answer in time.
         """
         if self.alone:
             return list(values)
-        answer = self._hear()
-        self.sent = torch.tensor(values)
-        self.work = distributed.all_reduce(
-            self.sent, self.operation, group=self.group, async_op=True
-        )
-        return answer.tolist()
+        answer = self._hear() if self.last else [0] * len(values)
+        sent = torch.tensor(values)
+        work = distributed.all_reduce(sent, self.operation, group=self.group, async_op=True)
+        self.last = sent, work
+        return answer
 
     def meet(self) -> None:
         """Wait until all ranks are here."""
         if not self.alone:
             distributed.barrier(self.group)
 
-    def _hear(self) -> Tensor:
-        if self.work is None:
-            return self.sent
+    def _hear(self) -> list[int]:
+        sent, work = self.last
         try:
-            self.work.wait(self.timeout)
+            work.wait(self.timeout)
         except RuntimeError as error:
             raise RuntimeError(
-                f'lost contact with another rank: it ended, or did not answer for '
-                f'{self.timeout.total_seconds():.0f} s (peer_timeout of StopHook); its log says '
-                f'why, --resume goes on from the last checkpoint ({error})'
+                f'lost contact with another rank, which was waited for up to '
+                f'{self.timeout.total_seconds():.0f} s (peer_timeout of StopHook): {error}'
             ) from None
-        return self.sent
+        return sent.tolist()
+
+
+def on_main_process(function: Callable[[], Any]) -> Any:
+    """Call a function on rank 0; its result, or its error, is that of all ranks.
+
+    Raises:
+        Exception: whatever the function raises.
+    """
+    outcome = [None, None]
+    if is_main_process():
+        try:
+            outcome[0] = function()
+        except Exception as error:
+            outcome[1] = error
+    broadcast_object_list(outcome)
+    if outcome[1] is not None:
+        raise outcome[1]
+    return outcome[0]

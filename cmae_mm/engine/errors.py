@@ -39,7 +39,7 @@ _ADVICE = (
         'train_dataloader.num_workers; --resume goes on from the last checkpoint.',
     ),
     (
-        re.compile(r'Connection (closed|reset) by peer|gloo|NCCL', re.IGNORECASE),
+        re.compile(r'lost contact|Connection (closed|reset) by peer|gloo|NCCL', re.IGNORECASE),
         'Another rank has ended or does not answer: its log says why; --resume goes on from the '
         'last checkpoint.',
     ),

@@ -10,6 +10,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from cmae_mm.datasets import image_path
+
 from .finite_steps import FiniteSteps
 from .resume import INTERRUPTED
 
@@ -105,10 +107,7 @@ def _file(runner: Runner) -> Path:
 
 
 def _images(runner: Runner, samples: list[int]) -> list[str]:
-    dataset = runner.train_dataloader.dataset
-    if not hasattr(dataset, 'get_data_info'):
-        return [f'sample {sample:d}' for sample in samples]
-    return [str(dataset.get_data_info(int(sample)).get('img_path')) for sample in samples]
+    return [image_path(runner.train_dataloader.dataset, sample) for sample in samples]
 
 
 def _list(runner: Runner, iteration: int, images: list[str], own: bool) -> None:

@@ -6,12 +6,10 @@ import tempfile
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.multiprocessing
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 from mmengine.model import MMDistributedDataParallel, revert_sync_batchnorm
 from mmengine.registry import MODEL_WRAPPERS
@@ -75,24 +73,6 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
             broadcast_buffers=False,
             find_unused_parameters=find_unused_parameters,
         )
-
-
-def on_main_process(function: Callable[[], Any]) -> Any:
-    """Call a function on rank 0; its result, or its error, is that of all ranks.
-
-    Raises:
-        Exception: whatever the function raises.
-    """
-    outcome = [None, None]
-    if is_main_process():
-        try:
-            outcome[0] = function()
-        except Exception as error:
-            outcome[1] = error
-    broadcast_object_list(outcome)
-    if outcome[1] is not None:
-        raise outcome[1]
-    return outcome[0]
 
 
 # each launcher's names for RANK, WORLD_SIZE and LOCAL_RANK

@@ -14,7 +14,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
 
-from .agreement import PEER_TIMEOUT
+from .agreement import PEER_TIMEOUT, on_main_process
 from .batch import (
     Batch,
     FreshSchedule,
@@ -27,7 +27,6 @@ from .checkpoint_writer import CheckpointWriter, write_checkpoint
 from .finite_hook import FiniteHook
 from .loading import choose_reader
 from .loops import ResumableLoop
-from .ranks import on_main_process
 from .resume import INTERRUPTED, find_start, point_at
 from .seeding import base_seed
 from .skipped_images_hook import SkippedImagesHook

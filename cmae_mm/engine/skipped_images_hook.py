@@ -46,7 +46,7 @@ class SkippedImagesHook(Hook):
             path = Path(runner.work_dir, f'skipped_images.rank{get_rank()}.txt')
             self.skipped = SkippedImages(path, loader.num_workers)
             loader.dataset.watch(self.skipped)
-            self.agreement = Agreement('SUM', 2)
+            self.agreement = Agreement('SUM')
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
         if self.skipped is None:

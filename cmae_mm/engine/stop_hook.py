@@ -11,9 +11,9 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from .agreement import PEER_TIMEOUT, Agreement
+from .resume import INTERRUPTED
 
-# sysexits.h: EX_TEMPFAIL, try again later
-INTERRUPTED = 75
+STATUS = 75  # EX_TEMPFAIL of sysexits.h: try again later
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 _ERROR = 128  # more than any signal's number
 
@@ -40,7 +40,7 @@ class StopHook(Hook):
         self.replaced: dict[signal.Signals, object] = {}
 
     def before_train(self, runner: Runner) -> None:
-        self.agreement = Agreement('MAX', 1, self.peer_timeout)
+        self.agreement = Agreement('MAX', self.peer_timeout)
         self.wanted = 0  # by any rank: the number of a signal, or _ERROR
         if threading.current_thread() is threading.main_thread():
             self.replaced = {number: signal.signal(number, self._receive) for number in SIGNALS}
@@ -63,7 +63,7 @@ class StopHook(Hook):
         if runner.iter + 1 == runner.max_iters:
             return  # training ends anyhow
         print_log(
-            f'{_reason(self.wanted)} at iteration {runner.iter + 1}: saving interrupted.pth, then '
+            f'{_reason(self.wanted)} at iteration {runner.iter + 1}: saving {INTERRUPTED}, then '
             'ending; --resume goes on from here',
             'current',
         )
@@ -71,7 +71,7 @@ class StopHook(Hook):
         self.agreement.meet()  # launchers end the other ranks when one has ended
         self._restore()
         if self.wanted < _ERROR:
-            sys.exit(INTERRUPTED)
+            sys.exit(STATUS)
         raise runner.stop_error or RuntimeError('another rank has ended with an error: see its log')
 
     def after_train(self, runner: Runner) -> None:

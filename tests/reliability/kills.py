@@ -61,7 +61,7 @@ class Kills(NamedTuple):
         """Return the figures as a line."""
         resumed = (
             f'{statistics.median(self.seconds_to_resume):.1f} s'
-            if (self.seconds_to_resume)
+            if self.seconds_to_resume
             else 'none'
         )
         return (
