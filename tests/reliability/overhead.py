@@ -100,7 +100,7 @@ def measure(images: Path, folder: Path, steps: int = 6) -> Overhead:
     write = time.perf_counter() - start
     size = (folder / 'checkpoint.pth').stat().st_size
     precision = str(runner.optim_wrapper.cast_dtype or torch.float32).removeprefix('torch.')
-    extra = times.seconds[-1] - plain
+    extra = max(times.seconds[-1] - plain, 0.0)  # less than a step's noise counts as nothing
     return Overhead(plain, finite, extra, every, stall, write, size, precision)
 
 
