@@ -7,6 +7,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from ..utils.build import note_small_arch
+from ..utils.encoder_layer import select, use_encoder_layers
 from ..utils.masking import PatchMask, PatchMasking
 from ..utils.position_embedding import sincos_position_embedding
 from .plain import as_vision_transformer
@@ -63,6 +64,7 @@ class CMAEViT(VisionTransformer):
             out_type=out_type,
             **kwargs,
         )
+        use_encoder_layers(self.layers)
         self.patch_size = patch_size
         self.in_channels = in_channels
         self.mask_ratio = mask_ratio
@@ -118,8 +120,7 @@ class CMAEViT(VisionTransformer):
         patch_mask = self.masking(noise)
         extra = self.num_extra_tokens
         x = self.patch_embed(images)[0] + self.pos_embed[:, extra:]  # (N, L, D)
-        ids_keep = patch_mask.ids_keep.unsqueeze(-1).expand(-1, -1, x.shape[-1])
-        x = x.gather(1, ids_keep)  # (N, K, D)
+        x = select(x, patch_mask.ids_keep)  # (N, K, D)
         if self.cls_token is not None:
             cls_token = (self.cls_token + self.pos_embed[:, :extra]).expand(len(x), -1, -1)
             x = torch.cat((cls_token, x), dim=1)

@@ -5,6 +5,7 @@ from mmpretrain.models import MAEPretrainHead
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
+from ..utils.encoder_layer import select
 from ..utils.masking import PatchMask
 
 
@@ -69,7 +70,7 @@ class CMAEPretrainHead(MAEPretrainHead):
         """Compute both losses of a batch.
 
         Args:
-            pixels: output of the pixel decoder, (N, L, p * p * C).
+            pixels: of the removed patches, (N, L - K, p * p * C).
             images: the online view, (N, C, H, W).
             patch_mask: of the online view.
             online: output of the projector, (N, D).
@@ -80,7 +81,8 @@ class CMAEPretrainHead(MAEPretrainHead):
         """
         # float32 under autocast too: the sum over patches overflows float16
         with torch.autocast(pixels.device.type, enabled=False):
-            loss_rc = super().loss(pixels.float(), images.float(), patch_mask.mask)
+            removed = select(self.construct_target(images.float()), patch_mask.ids_removed)
+            loss_rc = self.loss_module(pixels.float(), removed, pixels.new_ones(removed.shape[:2]))
         loss_ct = self.contrastive(self.predictor((online,))[0], target)
         return {'loss_rc': self.loss_weight * loss_rc, 'loss_ct': loss_ct}
 

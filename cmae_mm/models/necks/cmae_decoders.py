@@ -6,6 +6,7 @@ from mmpretrain.models import MAEPretrainDecoder
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from ..utils.encoder_layer import select, use_encoder_layers
 from ..utils.position_embedding import sincos_position_embedding
 
 
@@ -19,6 +20,7 @@ class _Decoder(MAEPretrainDecoder):
 
     def __init__(self, grid: tuple[int, int], **kwargs) -> None:
         super().__init__(num_patches=grid[0] * grid[1], **kwargs)
+        use_encoder_layers(self.decoder_blocks)
         self.grid = tuple(grid)
 
     def init_weights(self) -> None:
@@ -29,13 +31,44 @@ class _Decoder(MAEPretrainDecoder):
             sincos_position_embedding(self.grid, self.decoder_pos_embed.shape[-1])
         )
 
+    def decode(self, tokens: Tensor, ids_restore: Tensor, patches: Tensor | None = None) -> Tensor:
+        """Decode patches up to the last linear layer.
+
+        Args:
+            tokens: shape (N, 1 + K, D), class token first.
+            ids_restore: shape (N, L); see :class:`~cmae_mm.models.utils.PatchMask`.
+            patches: int64, shape (N, P); the patches to return, all by default. The last block
+                computes no others.
+
+        Returns:
+            Shape (N, L, decoder width) or (N, P, decoder width).
+        """
+        x = self.decoder_embed(tokens)
+        num_removed = ids_restore.shape[1] + 1 - x.shape[1]
+        x = torch.cat((x, self.mask_token.expand(len(x), num_removed, -1)), dim=1)
+        # the class token stays in front: position 0
+        x = select(x, nn.functional.pad(ids_restore + 1, (1, 0))) + self.decoder_pos_embed
+        *blocks, last = self.decoder_blocks
+        for block in blocks:
+            x = block(x)
+        x = last(x)[:, 1:] if patches is None else last(x, patches + 1)
+        return self.decoder_norm(x)
+
 
 @MODELS.register_module()
 class CMAEPixelDecoder(_Decoder):
-    """Decode visible tokens to pixels: (N, 1 + K, D) to (N, L, patch² * channels).
+    """Decode visible tokens to pixels (paper, Sec. 3.2)."""
 
-    ``forward(tokens, ids_restore)`` is that of ``MAEPretrainDecoder``.
-    """
+    def forward(self, tokens: Tensor, ids_restore: Tensor, patches: Tensor | None = None) -> Tensor:
+        """Predict the pixels of all patches, or of some.
+
+        Args:
+            tokens, ids_restore, patches: see :meth:`decode`.
+
+        Returns:
+            Shape (N, L, patch² * channels) or (N, P, patch² * channels).
+        """
+        return self.decoder_pred(self.decode(tokens, ids_restore, patches))
 
 
 @MODELS.register_module()
@@ -96,8 +129,7 @@ class CMAEFeatureDecoder(_Decoder):
         """Average the decoded patches.
 
         Args:
-            tokens: shape (N, 1 + K, D), class token first.
-            ids_restore: shape (N, L); see :class:`~cmae_mm.models.utils.PatchMask`.
+            tokens, ids_restore: see :meth:`decode`.
 
         Returns:
             Shape (N, out_channels).
@@ -105,15 +137,3 @@ class CMAEFeatureDecoder(_Decoder):
         # The mean commutes with the last linear layer; taking it first saves L - 1 of L
         # products there.
         return self.decoder_pred(self.decode(tokens, ids_restore).mean(dim=1))
-
-    def decode(self, tokens: Tensor, ids_restore: Tensor) -> Tensor:
-        """Return all patches before the last linear layer: (N, L, decoder width)."""
-        x = self.decoder_embed(tokens)
-        num_removed = ids_restore.shape[1] + 1 - x.shape[1]
-        x = torch.cat((x, self.mask_token.expand(len(x), num_removed, -1)), dim=1)
-        # the class token stays in front: position 0
-        order = nn.functional.pad(ids_restore + 1, (1, 0)).unsqueeze(-1)
-        x = x.gather(1, order.expand(-1, -1, x.shape[-1])) + self.decoder_pos_embed
-        for block in self.decoder_blocks:
-            x = block(x)
-        return self.decoder_norm(x)[:, 1:]

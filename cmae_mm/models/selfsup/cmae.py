@@ -112,7 +112,7 @@ class CMAE(BaseSelfSupervisor):
             )
 
         tokens, patch_mask = self.backbone.encode(online_view)
-        pixels = self.pixel_decoder(tokens, patch_mask.ids_restore)
+        pixels = self.pixel_decoder(tokens, patch_mask.ids_restore, patch_mask.ids_removed)
         features = self.feature_decoder(tokens, patch_mask.ids_restore)
         online = self.projector((features,))[0]
 

@@ -20,6 +20,11 @@ class PatchMask(NamedTuple):
     ids_keep: Tensor
     ids_restore: Tensor
 
+    @property
+    def ids_removed(self) -> Tensor:
+        """The removed patches, int64, shape (N, L - K)."""
+        return self.ids_restore.argsort(dim=1)[:, self.ids_keep.shape[1] :]
+
 
 class PatchMasking:
     """Draw masks with a fixed ratio of ``block`` x ``block`` patches.

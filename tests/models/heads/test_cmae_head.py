@@ -47,7 +47,8 @@ def test_reconstruction_loss_equals_a_naive_loop_over_removed_patches(norm_pix):
             total += (pixels[image, patch] - target).square().mean().item()
             count += 1
     embedding = torch.randn(2, 8)
-    losses = module.loss(pixels, images, patch_mask, embedding, embedding)
+    removed = torch.stack([pixels[i, patch_mask.ids_removed[i]] for i in range(2)])
+    losses = module.loss(removed, images, patch_mask, embedding, embedding)
     assert losses['loss_rc'].item() == pytest.approx(2 * total / count, rel=1e-5)
 
 

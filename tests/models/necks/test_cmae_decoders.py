@@ -1,5 +1,6 @@
 import pytest
 import torch
+from mmpretrain.models import MAEPretrainDecoder
 
 from cmae_mm.models import CMAEFeatureDecoder, CMAEPixelDecoder
 from cmae_mm.models.utils.masking import PatchMasking
@@ -36,6 +37,23 @@ def test_pixel_decoder_gives_all_pixels_of_all_patches(channels):
     tokens, ids_restore = tokens_and_order()
     pixel = decoder(CMAEPixelDecoder, decoder_depth=1, in_chans=channels)
     assert pixel(tokens, ids_restore).shape == (2, 6, 4 * 4 * channels)
+
+
+def test_predicting_some_patches_gives_those_of_all():
+    tokens, ids_restore = tokens_and_order()
+    pixel = decoder(CMAEPixelDecoder, decoder_depth=2)
+    everything = pixel(tokens, ids_restore)
+    some = pixel(tokens, ids_restore, torch.tensor([[4, 1], [0, 5]]))
+    expected = torch.stack([everything[0, [4, 1]], everything[1, [0, 5]]])
+    torch.testing.assert_close(some, expected)
+
+
+def test_pixel_decoder_equals_the_hosts():
+    tokens, ids_restore = tokens_and_order()
+    pixel = decoder(CMAEPixelDecoder, decoder_depth=2)
+    host = MAEPretrainDecoder(num_patches=6, embed_dim=24, patch_size=4, decoder_depth=2, **DECODER)
+    host.load_state_dict(pixel.state_dict())
+    torch.testing.assert_close(pixel(tokens, ids_restore), host(tokens, ids_restore))
 
 
 def test_feature_decoder_is_as_wide_as_the_encoder_by_default():

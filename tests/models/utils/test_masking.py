@@ -9,12 +9,14 @@ CASES = [((4, 4), 0.75, 1), ((6, 4), 0.65, 2), ((3, 9), 0.5, 3), ((14, 14), 0.65
 @pytest.mark.parametrize('grid, ratio, block', CASES)
 def test_mask_partitions_the_patches(grid, ratio, block):
     masking = PatchMasking(grid, ratio, block)
-    mask, ids_keep, ids_restore = masking(masking.noise(5, torch.device('cpu')))
+    patch_mask = masking(masking.noise(5, torch.device('cpu')))
+    mask, ids_keep, ids_restore = patch_mask
     patches = torch.arange(grid[0] * grid[1]).expand(5, -1)
     removed = [row.nonzero()[:, 0] for row in mask]
     for image in range(5):
         both = torch.cat([ids_keep[image], removed[image]])
         assert both.sort().values.equal(patches[image])
+        assert patch_mask.ids_removed[image].sort().values.equal(removed[image])
     assert ids_restore.sort(dim=1).values.equal(patches)
 
 
