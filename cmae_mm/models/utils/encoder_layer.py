@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from .cpu_attention import cpu_attention, suits_cpu
+
 
 class EncoderLayer(TransformerEncoderLayer):
     """mmpretrain's layer, with the same tensors and the same results.
@@ -63,10 +65,12 @@ class Attention(MultiheadAttention):
         q, k, v = qkv.unbind(dim=2)  # (N, L, heads, D / heads)
         if queries is not None:
             q = select(q, queries)
-        x = self.scaled_dot_product_attention(
-            *(part.transpose(1, 2) for part in (q, k, v)),
-            dropout_p=self.attn_drop if self.training else 0.0,
-        )
+        q, k, v = (part.transpose(1, 2) for part in (q, k, v))
+        dropout = self.attn_drop if self.training else 0.0
+        if suits_cpu(q) and not dropout:
+            x = cpu_attention(q, k, v)
+        else:
+            x = self.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
         x = self.proj(x.transpose(1, 2).flatten(2))
         return self.out_drop(self.gamma1(self.proj_drop(x)))
 

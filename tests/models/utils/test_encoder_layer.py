@@ -64,9 +64,10 @@ def test_autocast_computes_as_the_host_does():
     for layer in (host, own):
         with torch.autocast('cpu', torch.bfloat16):
             output = layer(x)
-        results.append((output, gradients(layer, x, output)))
-    assert results[1][0].dtype == torch.float32
-    torch.testing.assert_close(*results, rtol=2e-2, atol=2e-2)
+        results.append([output, *gradients(layer, x, output)])
+    for expected, found in zip(*results):
+        assert found.dtype == expected.dtype == torch.float32
+        assert (found - expected).norm() < 0.02 * expected.norm()
 
 
 def test_one_activation_of_the_mlps_width_is_kept():

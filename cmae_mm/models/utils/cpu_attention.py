@@ -1,0 +1,49 @@
+"""Attention in bfloat16 on CPUs."""
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def suits_cpu(q: Tensor) -> bool:
+    """Whether :func:`cpu_attention` is the faster one for these queries."""
+    return q.device.type == 'cpu' and q.dtype == torch.bfloat16
+
+
+def cpu_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Softmax attention, ``softmax(q k^T / sqrt(d)) v``.
+
+    torch's fused attention does not use a CPU's bfloat16 instructions in its inner loop: with
+    them, two products of matrices and a softmax are three times as fast, forward and backward
+    (torch 2.10; 16 heads of width 32, 197 tokens). As in fused attention the probabilities are
+    not kept for the backward pass but computed again.
+
+    Args:
+        q: shape (..., Q, d).
+        k, v: shape (..., L, d).
+
+    Returns:
+        Shape (..., Q, d).
+    """
+    return _CPUAttention.apply(q, k, v)
+
+
+class _CPUAttention(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        ctx.save_for_backward(q, k, v)
+        return _probabilities(q, k) @ v
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v = ctx.saved_tensors
+        p = _probabilities(q, k)
+        grad_logits = torch._softmax_backward_data(grad @ v.mT, p, -1, p.dtype)
+        grad_logits *= q.shape[-1] ** -0.5
+        return grad_logits @ k, grad_logits.mT @ q, p.mT @ grad
+
+
+def _probabilities(q: Tensor, k: Tensor) -> Tensor:
+    with torch.autocast(q.device.type, enabled=False):
+        return ((q * q.shape[-1] ** -0.5) @ k.mT).softmax(dim=-1)

@@ -1,0 +1,20 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from cmae_mm.models.utils.cpu_attention import cpu_attention
+
+
+@pytest.mark.parametrize('queries', [1, 5, 7])
+def test_results_and_gradients_are_those_of_torch(queries):
+    generator = torch.Generator().manual_seed(0)
+    shapes = ((2, 3, queries, 4), (2, 3, 5, 4), (2, 3, 5, 4))
+    parts = [
+        torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
+        for shape in shapes
+    ]
+    results = []
+    for attention in (cpu_attention, F.scaled_dot_product_attention):
+        output = attention(*parts)
+        results.append((output, torch.autograd.grad(output.square().sum(), parts)))
+    torch.testing.assert_close(*results)
