@@ -3,6 +3,8 @@
 from .pretrain_dataset import PretrainDataset
 from .sampling import ResumableBatchSampler, SeededSampler
 from .seeded_dataset import SeededDataset
+from .shard_sampler import ShardSampler
+from .shards import ShardDataset
 from .skipped import SkippedImages, image_path
 from .transforms import (
     ColorAugment,
@@ -24,6 +26,8 @@ __all__ = [
     'ResumableBatchSampler',
     'SeededDataset',
     'SeededSampler',
+    'ShardDataset',
+    'ShardSampler',
     'SkippedImages',
     'image_path',
 ]

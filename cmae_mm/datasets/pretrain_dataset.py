@@ -109,7 +109,7 @@ class PretrainDataset(CustomDataset):
     def _load(self, index: int) -> dict:
         info = self.get_data_info(index)
         path = info['img_path']  # transforms change the dict
-        sample = self.pipeline(info)
+        sample = None if 'unreadable' in info else self.pipeline(info)
         if sample is None:
             raise UnreadableError(path, info.get('unreadable', 'its pipeline returned nothing'))
         return sample

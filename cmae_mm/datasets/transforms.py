@@ -28,7 +28,7 @@ class LoadImage(BaseTransform):
     another image.
 
     Adds ``img``, uint8 (H, W, C), and ``img_shape``, or ``unreadable``, the reason; needs
-    ``img_path``.
+    ``img_path``, the file, or its name if ``content`` holds its bytes.
 
     Args:
         color_type: 'color' (RGB), 'grayscale' (one channel) or 'unchanged'
@@ -58,7 +58,9 @@ class LoadImage(BaseTransform):
 
     def transform(self, results: dict) -> dict | None:
         try:
-            content = fileio.get(results['img_path'], backend_args=self.backend_args)
+            content = results.pop('content', None)  # of a dataset that has read the file
+            if content is None:
+                content = fileio.get(results['img_path'], backend_args=self.backend_args)
             image = decode(content, self.flag, self.max_pixels)
         except (OSError, ValueError, cv2.error) as error:
             results['unreadable'] = str(error)
