@@ -25,5 +25,8 @@ setup(
     # names: whichever were named here, pip would install it over the other one of a user who
     # already has a stack. cmae_mm.compat says on import what is missing.
     install_requires=requirements('package'),
-    extras_require={'evaluation': requirements('runtime')},  # tools/evaluate_features.py and more
+    extras_require={
+        'evaluation': requirements('runtime'),  # tools/evaluate_features.py and more
+        'shards': requirements('shards'),  # from a server
+    },
 )

@@ -255,6 +255,7 @@ def test_stamps_of_earlier_installers_still_count(machine):
         'default': 'torch==2.10.0',
         'package': 'tqdm',
         'runtime': 'pillow',
+        'shards': 'filelock',
         'tests': 'pytest',
         'build': 'ninja  # fast\n\n# a remark\nwheel',
         'mmcv': 'onedl-mmcv==2.3.6',
@@ -266,7 +267,7 @@ def test_stamps_of_earlier_installers_still_count(machine):
             'folder': f'{machine.root}/.venv',
             'python': [os.path.realpath(sys.executable), '3.11.7'],
             'requirements': [
-                *('torch==2.10.0', 'tqdm', 'pillow', 'pytest', 'ninja', 'wheel'),
+                *('torch==2.10.0', 'tqdm', 'pillow', 'filelock', 'pytest', 'ninja', 'wheel'),
                 'onedl-mmcv==2.3.6',
             ],
         },

@@ -1,10 +1,13 @@
 """Shards on a server, read through copies on this machine's disk."""
 
+import contextlib
 import hashlib
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -40,6 +43,7 @@ class RemoteShards:
         self.url = url.rstrip('/')
         self.max_bytes = max_bytes
         self.options = options
+        self._thread: Thread | None = None  # that copies ahead
         self.cache = Path(cache_dir).expanduser()
         content = self._try(FILE_NAME, lambda system, path: system.cat_file(path))
         self.index = ShardIndex.parse(content, f'{without_secrets(self.url)}/{FILE_NAME}')
@@ -59,11 +63,15 @@ class RemoteShards:
             'current',
         )
 
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, '_thread': None}
+
     def read(self, shard: Shard, start: int, num_bytes: int) -> bytes:
         """Read a part of a shard; fewer bytes if the file ends before.
 
         Raises:
-            RuntimeError: the server does not deliver the shard.
+            RuntimeError: the server does not deliver the shard, or it can't be copied; not an
+                OSError, which stands for a broken image.
         """
         copy = self.folder / shard.name
         while True:
@@ -73,26 +81,48 @@ class RemoteShards:
                     os.utime(file.fileno(), ns=(time.time_ns(),) * 2)  # when it was last read
                     return os.pread(file.fileno(), num_bytes, start)
             except FileNotFoundError:
-                self._fetch(shard, copy)
+                try:
+                    self._fetch(shard)
+                except OSError as error:
+                    raise RuntimeError(
+                        f'{shard.name} could not be copied to {self.folder} ({error}): check that '
+                        'cache_dir of ShardDataset is writable'
+                    ) from None
 
-    def _fetch(self, shard: Shard, copy: Path) -> None:
-        """Copy a shard to this disk, unless another process has done so meanwhile."""
-        with FileLock(f'{copy}.lock'):
+    def expect(self, shard: Shard) -> None:
+        """Begin to copy a shard in the background, one at a time in each process."""
+        if not self._thread and not (self.folder / shard.name).exists():
+            self._thread = Thread(target=self._fetch_ahead, args=[shard], daemon=True)
+            self._thread.start()
+
+    def _fetch_ahead(self, shard: Shard) -> None:
+        # who needs the shard waits for its lock, and reports what fails
+        with contextlib.suppress(OSError, RuntimeError):
+            self._fetch(shard, timeout=0)
+        self._thread = None
+
+    def _fetch(self, shard: Shard, timeout: float = -1) -> None:
+        """Copy a shard to this disk, unless another process has done so meanwhile.
+
+        Args:
+            shard: to copy.
+            timeout: seconds to wait for a process that copies it now; -1 for ever.
+
+        Raises:
+            TimeoutError: another process is still copying it.
+            RuntimeError: the server does not deliver.
+        """
+        copy = self.folder / shard.name
+        unfinished = copy.with_name(f'{copy.name}.part')
+        with FileLock(f'{copy}.lock', timeout):
             if copy.exists():
                 return
-            unfinished = copy.with_name(f'{copy.name}.part')
             with self._room_lock():
                 unfinished.unlink(missing_ok=True)  # of a process that was killed
                 self._make_room(shard.num_bytes)
                 with unfinished.open('wb') as file:
                     file.truncate(shard.num_bytes)  # counts from now on
-
-            def get(system: fsspec.AbstractFileSystem, path: str) -> None:
-                system.get_file(path, str(unfinished))
-                if (found := unfinished.stat().st_size) != shard.num_bytes:
-                    raise EOFError(f'{found} bytes, expected {shard.num_bytes} from {FILE_NAME}')
-
-            self._try(shard.name, get)
+            self._try(shard.name, partial(_get, unfinished=unfinished, num_bytes=shard.num_bytes))
             with self._room_lock():
                 unfinished.replace(copy)
 
@@ -114,7 +144,7 @@ class RemoteShards:
         """Do something with a file of the server, again if it fails.
 
         Raises:
-            RuntimeError: it failed too often; not an OSError, which stands for a broken image.
+            RuntimeError: it failed too often.
         """
         for attempt in range(_ATTEMPTS):
             if attempt:
@@ -132,6 +162,12 @@ class RemoteShards:
             f'{without_secrets(self.url)}/{name} could not be read in {_ATTEMPTS} attempts '
             f'({reason}): check the address and the server, then --resume'
         )
+
+
+def _get(system: fsspec.AbstractFileSystem, path: str, unfinished: Path, num_bytes: int) -> None:
+    system.get_file(path, str(unfinished))
+    if (found := unfinished.stat().st_size) != num_bytes:
+        raise EOFError(f'{found} bytes, expected {num_bytes} from {FILE_NAME}')
 
 
 def without_secrets(url: str) -> str:

@@ -48,6 +48,8 @@ class SeededDataset:
         Args:
             index: a :class:`~cmae_mm.datasets.sampling.SampleIndex` seeds the transforms.
         """
+        if hasattr(self._inner, 'expect'):
+            self._inner.expect(index)
         with seeded(getattr(index, 'entropy', None)):
             return read_or_replace(
                 self._inner, self._load, int(index), self._draw, self._skipped, _MAX_REFETCH

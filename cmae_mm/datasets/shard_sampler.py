@@ -9,6 +9,26 @@ from .sampling import SampleIndex, SeededSampler
 from .shards import ShardDataset
 
 
+class ShardSampleIndex(SampleIndex):
+    """An index that also says which shard will be needed soon.
+
+    Args:
+        index: of the sample.
+        entropy: non-negative integers that seed the sample's transforms.
+        upcoming: number of the shard; -1 for none.
+    """
+
+    upcoming: int
+
+    def __new__(cls, index: int, entropy: Sequence[int], upcoming: int):
+        self = super().__new__(cls, index, entropy)
+        self.upcoming = upcoming
+        return self
+
+    def __getnewargs__(self):
+        return *super().__getnewargs__(), self.upcoming
+
+
 @DATA_SAMPLERS.register_module()
 class ShardSampler(SeededSampler):
     """A random order for shards, the same for any number of ranks, which share them out.
@@ -38,6 +58,7 @@ class ShardSampler(SeededSampler):
         self.sizes = [len(shard) for shard in dataset.shards.index.shards]
         self.lanes = lanes
         at_a_time = -(-min(lanes, len(self.sizes)) // self.world_size)
+        self.announces = dataset.shards.capacity > 2 * at_a_time
         if self.shuffle and dataset.shards.capacity <= at_a_time:
             raise ValueError(
                 f'cache_gb of ShardDataset has room for {dataset.shards.capacity} shards, of which '
@@ -49,9 +70,15 @@ class ShardSampler(SeededSampler):
             yield from super().__iter__()
             return
         order = shuffled(self.sizes, self.lanes, (self.seed, self.epoch))
+        soon = upcoming(order, self.sizes, self.lanes)
         for position in range(self.rank, self.total_size, self.world_size):
-            index = int(order[position % len(order)])
-            yield SampleIndex(index, entropy=(self.seed, self.epoch, index))
+            place = position % len(order)
+            index = int(order[place])
+            yield ShardSampleIndex(
+                index,
+                entropy=(self.seed, self.epoch, index),
+                upcoming=int(soon[place]) if self.announces else -1,
+            )
 
 
 def shuffled(sizes: Sequence[int], lanes: int, entropy: Sequence[int]) -> np.ndarray:
@@ -71,3 +98,21 @@ def shuffled(sizes: Sequence[int], lanes: int, entropy: Sequence[int]) -> np.nda
     for lane, samples in enumerate(np.array_split(sequence, lanes)):
         order[lane::lanes] = samples
     return order
+
+
+def upcoming(order: np.ndarray, sizes: Sequence[int], lanes: int) -> np.ndarray:
+    """Return which shard is next in each sample's lane, -1 in the first half of a shard; (N,).
+
+    Args:
+        order: of :func:`shuffled`.
+        sizes: number of samples of each shard.
+        lanes: number of lanes.
+    """
+    shards = np.searchsorted(np.cumsum(sizes), order, side='right')
+    soon = np.full_like(order, -1)
+    for lane in range(min(lanes, len(order))):
+        visited, announced = shards[lane::lanes], soon[lane::lanes]  # views
+        bounds = [0, *(np.flatnonzero(np.diff(visited)) + 1), len(visited)]
+        for start, end in zip(bounds, bounds[1:-1]):
+            announced[(start + end) // 2 : end] = visited[end]
+    return soon

@@ -24,6 +24,9 @@ class ShardStorage(Protocol):
     def read(self, shard: Shard, start: int, num_bytes: int) -> bytes:
         """Read a part of a shard; fewer bytes if the file ends before."""
 
+    def expect(self, shard: Shard) -> None:
+        """Prepare for reading a shard soon, without waiting."""
+
 
 def open_shards(
     root: str, cache_dir: str, cache_gb: float, storage_options: dict | None
@@ -79,6 +82,9 @@ class LocalShards:
         """Read a part of a shard; fewer bytes if the file ends before."""
         # pread: forked workers share the position in the file
         return os.pread(self._open(shard.name).fileno(), num_bytes, start)
+
+    def expect(self, shard: Shard) -> None:
+        """Do nothing: the files are here."""
 
     def _open(self, name: str) -> BinaryIO:
         if name not in self._files:

@@ -57,6 +57,16 @@ class ShardDataset(PretrainDataset):
         self.shards = open_shards(self.img_prefix, *self.storage_config)
         return range(len(self.shards.index))
 
+    def expect(self, index: int) -> None:
+        """Let the shard that an index announces be there when it is needed.
+
+        Args:
+            index: a :class:`~cmae_mm.datasets.shard_sampler.ShardSampleIndex` announces one.
+        """
+        number = getattr(index, 'upcoming', -1)
+        if number >= 0:
+            self.shards.expect(self.shards.index.shards[number])
+
     @force_full_init
     def get_data_info(self, idx: int) -> dict:
         """Read the file of an image.

@@ -29,7 +29,7 @@ class Environment(NamedTuple):
 ENVIRONMENTS = {
     'default': Environment(
         folder='.venv',
-        requirements=('default', 'package', 'runtime', 'tests', 'build'),
+        requirements=('default', 'package', 'runtime', 'shards', 'tests', 'build'),
         project=True,
         mmcv=True,
         pythons=((3, 10), (3, 12)),
@@ -38,7 +38,7 @@ ENVIRONMENTS = {
     ),
     'openmmlab': Environment(
         folder='.venv-openmmlab',
-        requirements=('openmmlab', 'package', 'runtime', 'tests', 'build'),
+        requirements=('openmmlab', 'package', 'runtime', 'shards', 'tests', 'build'),
         project=True,
         mmcv=False,  # mmcv-lite is a requirement like any other
         pythons=((3, 10), (3, 11)),  # torch 2.1 was not released for 3.12

@@ -7,9 +7,12 @@ import pytest
 from fsspec.registry import known_implementations
 from torch.utils.data import DataLoader
 
-from cmae_mm.datasets import remote_shards
+from cmae_mm.datasets import SeededDataset, remote_shards
 from cmae_mm.datasets.remote_shards import without_secrets
+from cmae_mm.datasets.sampling import SampleIndex
+from cmae_mm.datasets.shard_sampler import ShardSampleIndex
 from tests.datasets.test_shards import dataset, master
+from tests.helpers.files import PIPELINE
 from tests.helpers.shards import serve, write_shards
 
 pytest.importorskip('aiohttp')  # fsspec reads http by it
@@ -57,6 +60,42 @@ def test_the_copies_keep_to_their_limit_and_the_oldest_go(tmp_path, server):
     assert copies(tmp_path) == {SHARDS[0], SHARDS[2]}
     master(data, 3)  # is loaded again
     assert server.requests.count(SHARDS[1]) == 2
+
+
+def test_an_announced_shard_is_there_when_it_is_needed(tmp_path, server):
+    data = SeededDataset(
+        dict(
+            type='ShardDataset',
+            data_root=server.url,
+            pipeline=PIPELINE,
+            cache_dir=str(tmp_path / 'cache'),
+        )
+    )
+    for upcoming in (3, 3):  # again, as by the next sample
+        data[ShardSampleIndex(0, (0,), upcoming)]
+        if data.shards._thread:
+            data.shards._thread.join()
+    assert server.requests == ['index.json', SHARDS[0], SHARDS[3]]
+    data[SampleIndex(11, (0,))]
+    assert len(server.requests) == 3
+
+
+def test_what_fails_in_the_background_is_reported_by_who_needs_it(tmp_path, server, pauses):
+    data = remote(server, tmp_path)
+    (tmp_path / 'shards' / SHARDS[3]).unlink()
+    data.expect(ShardSampleIndex(0, (0,), 3))
+    if data.shards._thread:
+        data.shards._thread.join()
+    with pytest.raises(RuntimeError, match='could not be read in 4 attempts'):
+        master(data, 11)
+
+
+def test_a_cache_that_can_not_be_written_is_not_a_broken_image(tmp_path, server):
+    data = remote(server, tmp_path)
+    (tmp_path / 'cache' / 'room.lock').unlink()
+    (tmp_path / 'cache' / 'room.lock').mkdir()  # nobody can open it
+    with pytest.raises(RuntimeError, match='000001.tar could not be copied to .*cache_dir'):
+        master(data, 3)
 
 
 def test_a_cache_without_room_is_an_error(tmp_path, server):

@@ -1,5 +1,6 @@
 """The order of samples in shards: a permutation, the same for any number of ranks, by shards."""
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from cmae_mm.datasets import ShardSampler
 from cmae_mm.datasets.shard_index import Shard, ShardIndex
-from cmae_mm.datasets.shard_sampler import shuffled
+from cmae_mm.datasets.shard_sampler import ShardSampleIndex, shuffled
 
 SIZES = [7, 7, 7, 7, 6, 6, 6]
 TOTAL = sum(SIZES)
@@ -85,6 +86,29 @@ def test_ranks_read_shards_of_their_own(world):
 def test_a_batch_mixes_as_many_shards_as_there_are_lanes():
     order = drawn(lanes=4)
     assert all(len(set(map(shard_of, order[i : i + 4]))) >= 3 for i in range(0, TOTAL - 4, 4))
+
+
+def test_the_second_half_of_a_shard_announces_the_next_of_its_lane():
+    for lane in range(3):
+        samples = drawn(lanes=3)[lane::3]
+        shards = list(map(shard_of, samples))
+        visits = [shard for shard, before in zip(shards, [None, *shards]) if shard != before]
+        following = dict(zip(visits, [*visits[1:], -1]))
+        for shard in visits:
+            announced = [index.upcoming for index in samples if shard_of(index) == shard]
+            half = len(announced) // 2
+            assert announced == [-1] * half + [following[shard]] * (len(announced) - half)
+
+
+def test_nothing_is_announced_where_there_is_no_room_for_two_shards_per_lane():
+    for capacity, announces in ((4, False), (5, True)):
+        sampler = ShardSampler(Dataset(capacity=capacity), lanes=2, seed=0)
+        assert any(index.upcoming >= 0 for index in sampler) == announces
+
+
+def test_an_index_keeps_what_it_carries_on_its_way_to_a_worker():
+    index = pickle.loads(pickle.dumps(ShardSampleIndex(3, (1, 2), 5)))
+    assert (index, index.entropy, index.upcoming) == (3, (1, 2), 5)
 
 
 def test_without_shuffling_the_order_is_that_of_the_index():
