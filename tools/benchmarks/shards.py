@@ -4,9 +4,9 @@
 python tools/benchmarks/shards.py --images DIR [--num 2000] [--side 1500]
 
 One DataLoader worker with the pipeline of the ImageNet config, collation and transfer included; the
-best of several rounds. "from disk": the system's copies in memory were dropped before. "http": a
-server on this machine, its shards not yet on the disk. --side enlarges the images before, to the
-size of photographs. Leaves a JSON and a plot.
+best of several rounds, the ways in turn. "from disk": the system's copies in memory were dropped
+before. "http": a server on this machine, its shards not yet on the disk. --side enlarges the images
+before, to the size of photographs. Leaves a JSON and a plot.
 """
 
 import argparse
@@ -20,7 +20,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -68,14 +70,19 @@ def forget(folder: Path) -> None:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def rate(dataset: dict, sampler: dict, rounds: int, prepare: Callable[[], None]) -> float:
-    """Return images per second through one DataLoader worker: the best round."""
-    rates = []
-    for _ in range(rounds):
-        prepare()
-        data = DATASETS.build(dict(dataset, lazy_init=True))
+class Way(NamedTuple):
+    """A way to the images: configs of dataset and sampler, and what is done before each round."""
+
+    dataset: dict
+    sampler: str
+    prepare: Callable[[], object] = lambda: None
+
+    def rate(self) -> float:
+        """Return images per second through one DataLoader worker."""
+        self.prepare()
+        data = DATASETS.build(dict(self.dataset, lazy_init=True))
         data.full_init()
-        order = DATA_SAMPLERS.build(dict(sampler, dataset=data, shuffle=True, seed=0))
+        order = DATA_SAMPLERS.build(dict(type=self.sampler, dataset=data, seed=0))
         loader = DataLoader(
             data,
             BATCH,
@@ -88,8 +95,7 @@ def rate(dataset: dict, sampler: dict, rounds: int, prepare: Callable[[], None])
         )
         start = time.perf_counter()
         batches = sum(1 for _ in loader)
-        rates.append(batches * BATCH / (time.perf_counter() - start))
-    return max(rates)
+        return batches * BATCH / (time.perf_counter() - start)
 
 
 def _one_thread(worker: int) -> None:
@@ -131,45 +137,38 @@ def size(folder: Path) -> int:
 
 
 def measure(images: Path, scratch: Path, rounds: int, shrink: Shrink) -> dict[str, dict]:
-    """Return images per second and bytes of each way, by its name."""
+    """Return images per second and bytes of each way, by its name; the ways take turns."""
     pipeline = Config.fromfile(CONFIG).train_dataloader.dataset.pipeline
     pipeline[-1].where = 'device'  # master images
     files = dict(type='PretrainDataset', data_root=str(images), pipeline=pipeline)
-    seeded, sharded = dict(type='SeededSampler'), dict(type='ShardSampler')
     cache = scratch / 'cache'
-
-    def shards(root: str) -> dict:
-        return dict(files, type='ShardDataset', data_root=root, cache_dir=str(cache))
-
-    rows = {}
-    sources = list_sources(images)
-    for name, how in (('shards', None), (f'shards, short side {shrink.short_side}', shrink)):
-        out = scratch / name.replace(' ', '_')
-        start = time.perf_counter()
-        pack(sources, images, out, 100, how, workers=1)
-        packing = len(sources) / (time.perf_counter() - start)
-        own = shards(str(out))
-        rows[f'{name}, from disk'] = dict(
-            images_per_s=rate(own, sharded, rounds, lambda out=out: forget(out)),
-            bytes=size(out),
-            packing_per_s=packing,
-        )
-        rows[name] = dict(images_per_s=rate(own, sharded, rounds, lambda: None), bytes=size(out))
-        with serving(out) as url:
-            rows[f'{name}, http'] = dict(
-                images_per_s=rate(
-                    shards(url), sharded, rounds, lambda: shutil.rmtree(cache, ignore_errors=True)
-                ),
-                bytes=size(out),
-            )
-    own = {
-        'files, from disk': dict(
-            images_per_s=rate(files, seeded, rounds, lambda: forget(images)), bytes=size(images)
-        ),
-        'files': dict(images_per_s=rate(files, seeded, rounds, lambda: None), bytes=size(images)),
+    sharded = dict(files, type='ShardDataset', cache_dir=str(cache))
+    ways = {
+        'files, from disk': Way(files, 'SeededSampler', partial(forget, images)),
+        'files': Way(files, 'SeededSampler'),
     }
+    rows = {name: dict(bytes=size(images)) for name in ways}
+    with contextlib.ExitStack() as servers:
+        for name, how in (('shards', None), (f'shards, short side {shrink.short_side}', shrink)):
+            out = scratch / name.replace(' ', '_')
+            start = time.perf_counter()
+            sources = list_sources(images)
+            pack(sources, images, out, 100, how, workers=1)
+            packing = len(sources) / (time.perf_counter() - start)
+            url = servers.enter_context(serving(out))
+            for place, root, prepare in (
+                (', from disk', out, partial(forget, out)),
+                ('', out, lambda: None),
+                (', http', url, partial(shutil.rmtree, cache, ignore_errors=True)),
+            ):
+                way = Way(dict(sharded, data_root=str(root)), 'ShardSampler', prepare)
+                ways[name + place] = way
+                rows[name + place] = dict(bytes=size(out), packed_per_s=packing)
+        rates = [{name: way.rate() for name, way in ways.items()} for _ in range(rounds)]
+    for name, row in rows.items():
+        row['images_per_s'] = max(of_round[name] for of_round in rates)
     limit = dict(images_per_s=decoding_rate(images, rounds), bytes=size(images))
-    return {**own, **rows, 'decoding the files alone': limit}
+    return {**rows, 'decoding the files alone': limit}
 
 
 def draw(rows: dict[str, dict], path: Path) -> None:
@@ -207,7 +206,7 @@ def main() -> None:
         print(f'{"":38}{"images/s":>10}{"x files":>9}{"KB/image":>10}{"packed/s":>10}')
         for name, row in rows.items():
             speed = row['images_per_s']
-            packed = f'{row["packing_per_s"]:10.0f}' if 'packing_per_s' in row else ''
+            packed = f'{row["packed_per_s"]:10.0f}' if 'packed_per_s' in row else ''
             print(
                 f'{name:38}{speed:10.0f}{speed / files["images_per_s"]:9.2f}'
                 f'{row["bytes"] / args.num / 1000:10.0f}{packed}'
