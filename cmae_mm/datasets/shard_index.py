@@ -101,6 +101,9 @@ def _shard(fields: dict) -> Shard:
         for name in ('offsets', 'sizes', 'labels')
         if name in fields
     }
+    if Path(fields['name']).name != fields['name']:
+        # copies of it would lie outside of their folder
+        raise ValueError(f'{fields["name"]!r} as the name of a shard')
     return Shard(fields['name'], fields['bytes'], **columns)
 
 

@@ -106,6 +106,11 @@ def test_what_is_in_the_tar_file_and_not_in_the_index_is_broken(tmp_path):
     assert 'in the tar file and' in data.get_data_info(1)['unreadable']
 
 
+def rename(folder, name):
+    path = folder / 'index.json'
+    path.write_text(path.read_text().replace('000000.tar', name))
+
+
 def edit(folder, **fields):
     path = folder / 'index.json'
     path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
@@ -118,6 +123,7 @@ def edit(folder, **fields):
         (lambda shards: (shards / 'index.json').write_text('{'), ValueError, 'not an index of'),
         (lambda shards: (shards / 'index.json').write_text('[]'), ValueError, 'not an index of'),
         (lambda shards: edit(shards, version=2), ValueError, 'has version 2: expected .*version 1'),
+        (lambda shards: rename(shards, '../a.tar'), ValueError, r"'../a.tar' as the name of a"),
         (lambda shards: edit(shards, samples=11), ValueError, 'disagrees with itself'),
         (lambda shards: edit(shards, samples=0, shards=[]), ValueError, 'disagrees with itself'),
         (
