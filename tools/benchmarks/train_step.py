@@ -246,11 +246,12 @@ def ratios_of(results: dict[tuple[str, str], dict]) -> list[Ratio]:
         where = f', {precision}'
         if {PUBLISHED, RELEASED} <= rows.keys():
             new, old = rows[PUBLISHED], rows[RELEASED]
-            limit = 1.05 if DEVICE == 'cpu' else 1.5
-            ratios += [
-                Ratio(f"speed, released code's way{where}", old['seconds'] / new['seconds'], limit),
-                Ratio(f"bytes kept / released code's{where}", new['kept'] / old['kept'], 0.7, True),
-            ]
+            kept = new['kept'] / old['kept']
+            ratios.append(Ratio(f"bytes kept / released code's{where}", kept, 0.7, True))
+            limit = {'cpu float32': 1.05, 'cuda bfloat16': 1.5}.get(f'{DEVICE} {precision}')
+            if limit:
+                gain = old['seconds'] / new['seconds']
+                ratios.append(Ratio(f"speed / released code's{where}", gain, limit))
         if {PAPER, MAE} <= rows.keys():
             time_ratio = rows[PAPER]['seconds'] / rows[MAE]['seconds']
             ratios.append(Ratio(f'time / MAE{where}', time_ratio, 1.7, True))
