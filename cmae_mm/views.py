@@ -9,7 +9,7 @@ images, with one factor per image.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,14 +19,49 @@ from torch.nn import functional as F
 LUMA = (0.299, 0.587, 0.114)
 
 
-def make_views(inputs: dict[str, Any], names: Sequence[str]) -> dict[str, Tensor]:
+class ViewParameters(NamedTuple):
+    """What makes a view of a master image: of one image, or tensors of a batch.
+
+    Only the box is needed; the defaults leave the colours as they are.
+
+    Args:
+        box: top, left, height and width of the crop, in pixels; shape (N, 4).
+        jitter: factors of brightness, contrast and saturation (1 = unchanged) and the shift of
+            hue in turns (0 = unchanged); shape (N, 4).
+        order: in which these four are applied, by their numbers; shape (N, 4).
+        gray: 1 for greyscale, otherwise 0; shape (N, 1).
+        blur: sigma in pixels (0 = unchanged); shape (N, 1).
+        gray_weights: of R, G and B in greyscale; shape (N, 3).
+    """
+
+    box: Sequence[int]
+    jitter: Sequence[float] = (1.0, 1.0, 1.0, 0.0)
+    order: Sequence[int] = (0, 1, 2, 3)
+    gray: Sequence[bool] = (False,)
+    blur: Sequence[float] = (0.0,)
+    gray_weights: Sequence[float] = LUMA
+
+    def pack(self) -> Tensor:
+        """Return the parameters of one image as float32, shape (17,).
+
+        A single tensor per view: each costs collation and transfer between processes as much as
+        a picture.
+        """
+        return torch.tensor([number for field in self for number in field], dtype=torch.float32)
+
+    @classmethod
+    def unpack(cls, packed: Tensor) -> 'ViewParameters':
+        """Return the fields of packed parameters, shape (N, 17)."""
+        return cls(*packed.split((4, 4, 4, 1, 1, 3), dim=1))
+
+
+def make_views(inputs: dict[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:
     """Make the named views of each image of a batch.
 
     Args:
-        inputs: ``master``, uint8 (N, C, H, W), on any device; and for each name ``box``, int64
-            (N, 4): top, left, height and width of the crop (the last two equal for all
-            images); optionally ``color``, arguments of :func:`augment_color`, and a
-            ``master`` of its own.
+        inputs: ``master``, uint8 (N, C, H, W), on any device; for each name its packed
+            :class:`ViewParameters`, float32 (N, 17), on the CPU, with the height and width of the
+            box equal for all images; and optionally ``{name}_master``, a master of its own.
         names: of the views to make.
 
     Returns:
@@ -34,54 +69,40 @@ def make_views(inputs: dict[str, Any], names: Sequence[str]) -> dict[str, Tensor
     """
     views = {}
     for name in names:
-        master = inputs[name].get('master', inputs['master'])
-        views[name] = crop(master, inputs[name]['box']).float()
-        if 'color' in inputs[name]:
-            views[name] = augment_color(views[name], **inputs[name]['color']).round_()
+        parameters = ViewParameters.unpack(inputs[name])
+        view = crop(inputs.get(f'{name}_master', inputs['master']), parameters.box).float()
+        views[name] = augment_color(view, parameters).round_()
     return views
 
 
 def crop(images: Tensor, box: Tensor) -> Tensor:
-    """Cut (N, C, H, W) to (N, C, h, w); for ``box`` see :func:`make_views`."""
-    height, width = box[0, 2:].tolist()
-    rows = box[:, :1] + torch.arange(height)  # (N, h)
-    cols = box[:, 1:2] + torch.arange(width)  # (N, w)
-    rows, cols = rows.to(images.device), cols.to(images.device)
+    """Cut (N, C, H, W) to (N, C, h, w); for ``box`` see :class:`ViewParameters`."""
+    height, width = box[0, 2:].int().tolist()
+    corner = box[:, :2].long().to(images.device, non_blocking=True)
+    rows = corner[:, :1] + torch.arange(height, device=images.device)  # (N, h)
+    cols = corner[:, 1:] + torch.arange(width, device=images.device)  # (N, w)
     batch = torch.arange(len(images), device=images.device)
     # (N, h, w, C): advanced indices that are not adjacent move the sliced axis last
     view = images[batch[:, None, None], :, rows[:, :, None], cols[:, None, :]]
     return view.permute(0, 3, 1, 2).contiguous()
 
 
-def augment_color(
-    images: Tensor,
-    jitter: Tensor,
-    order: Tensor,
-    gray: Tensor,
-    blur: Tensor,
-    gray_weights: Tensor | None = None,
-) -> Tensor:
+def augment_color(images: Tensor, parameters: ViewParameters) -> Tensor:
     """Apply colour jitter, then greyscale, then Gaussian blur, in place.
 
     Args:
         images: shape (N, C, h, w); C = 3 unless only brightness, contrast and
             blur are used.
-        jitter: shape (N, 4): factors of brightness, contrast and saturation (1
-            = unchanged) and the shift of hue in turns (0 = unchanged).
-        order: int64, shape (N, 4): each image's order of these four.
-        gray: bool, shape (N,).
-        blur: sigma in pixels, shape (N,); 0 = unchanged.
-        gray_weights: of R, G, B in greyscale, shape (N, 3); None: :data:`LUMA`.
+        parameters: of the batch, on the CPU.
     """
+    _, jitter, order, gray, blur, gray_weights = parameters
     used = jitter != jitter.new_tensor([1.0, 1.0, 1.0, 0.0])
     for step in range(4):
         for op, function in enumerate((_brightness, _contrast, _saturation, _hue)):
             chosen = (order[:, step] == op) & used[:, op]
             _apply(function, images, chosen, jitter[:, op])
-    if gray_weights is None:
-        gray_weights = torch.tensor(LUMA).expand(len(images), 3)
-    _apply(_grayscale, images, gray, gray_weights)
-    _apply(_gaussian_blur, images, blur > 0, blur)
+    _apply(_grayscale, images, gray[:, 0] > 0, gray_weights)
+    _apply(_gaussian_blur, images, blur[:, 0] > 0, _gaussian_kernels(blur))
     return images
 
 
@@ -89,39 +110,33 @@ def _apply(function: Callable, images: Tensor, chosen: Tensor, values: Tensor) -
     index = chosen.nonzero()[:, 0]
     if len(index) == 0:
         return
-    values = values[index].to(images.device, torch.float32).view(len(index), -1, 1, 1)
-    index = index.to(images.device)
+    values = values[index].view(len(index), -1, 1, 1).to(images.device, non_blocking=True)
+    index = index.to(images.device, non_blocking=True)
     images[index] = function(images[index], values)
 
 
 def _luma(images: Tensor) -> Tensor:
     if images.shape[1] == 1:
         return images
-    return _weigh(images, images.new_tensor(LUMA).view(1, 3, 1, 1))
-
-
-def _weigh(images: Tensor, weights: Tensor) -> Tensor:
-    return (images * weights).sum(dim=1, keepdim=True)
+    red, green, blue = images.split(1, dim=1)
+    return (LUMA[0] * red).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
 
 
 def _grayscale(images: Tensor, weights: Tensor) -> Tensor:
-    return _weigh(images, weights).expand_as(images)
+    return (images * weights).sum(dim=1, keepdim=True).expand_as(images)
 
 
 def _brightness(images: Tensor, factor: Tensor) -> Tensor:
-    return (images * factor).clamp_(0, 255)
+    return images.mul_(factor).clamp_(0, 255)
 
 
 def _contrast(images: Tensor, factor: Tensor) -> Tensor:
     mean = _luma(images).mean(dim=(2, 3), keepdim=True)
-    return torch.lerp(mean, images, factor).clamp_(0, 255)
+    return mean.lerp(images, factor).clamp_(0, 255)
 
 
-def _blend_with_gray(images: Tensor, factor: Tensor) -> Tensor:
-    return torch.lerp(_luma(images), images, factor).clamp_(0, 255)
-
-
-_saturation = _blend_with_gray
+def _saturation(images: Tensor, factor: Tensor) -> Tensor:
+    return _luma(images).lerp(images, factor).clamp_(0, 255)
 
 
 def _hue(images: Tensor, turns: Tensor) -> Tensor:
@@ -131,25 +146,29 @@ def _hue(images: Tensor, turns: Tensor) -> Tensor:
     # hue in sixths of a turn: 0 at red, 2 at green, 4 at blue
     red, green, blue = images.split(1, dim=1)
     opposite = torch.cat((green - blue, blue - red, red - green), dim=1)
-    hue = opposite.gather(1, arg) / chroma.clamp(min=1e-6) + 2 * arg
+    hue = opposite.gather(1, arg) / chroma.clamp(min=1e-6) + 2 * arg + 6 * turns
     # back to RGB: each channel's distance from its own peak
-    peaks = images.new_tensor([5.0, 3.0, 1.0]).view(1, 3, 1, 1)
-    sixths = (peaks + hue + 6 * turns) % 6
-    return value - chroma * torch.minimum(sixths, 4 - sixths).clamp(0, 1)
+    peaks = torch.arange(5, 0, -2, device=images.device).view(1, 3, 1, 1)
+    sixths = (peaks + hue).remainder_(6)
+    return value - torch.minimum(sixths, 4 - sixths).clamp_(0, 1).mul_(chroma)
 
 
-def _gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Blur with a separable Gaussian cut off at 3 sigma; edges are replicated."""
-    sigma = sigma.view(-1, 1)
-    radius = int(3 * sigma.max().item() + 0.5)
-    offsets = torch.arange(-radius, radius + 1, device=images.device)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)  # (N, taps)
+def _gaussian_kernels(sigma: Tensor) -> Tensor:
+    """Return Gaussians cut off at 3 sigma, shape (N, taps); NaN where sigma, (N, 1), is 0."""
+    radius = int(3 * sigma.max() + 0.5)
+    offsets = torch.arange(-radius, radius + 1)
+    kernels = torch.exp(-0.5 * (offsets / sigma) ** 2)
     # each image has its own width: a view must not depend on the rest of its batch
-    kernel = kernel * (offsets.abs() <= (3 * sigma + 0.5).floor())
-    kernel = kernel / kernel.sum(dim=1, keepdim=True)
-    kernel = kernel.repeat_interleave(images.shape[1], dim=0)  # (N * C, taps)
+    kernels = kernels * (offsets.abs() <= (3 * sigma + 0.5).floor())
+    return kernels / kernels.sum(dim=1, keepdim=True)
+
+
+def _gaussian_blur(images: Tensor, kernels: Tensor) -> Tensor:
+    """Blur with separable kernels, (N, taps, 1, 1); edges are replicated."""
+    radius = kernels.shape[1] // 2
+    kernels = kernels.flatten(1).repeat_interleave(images.shape[1], dim=0)  # (N * C, taps)
     channels = images.flatten(0, 1).unsqueeze(0)  # (1, N * C, h, w)
     padded = F.pad(channels, [radius] * 4, mode='replicate')
-    blurred = F.conv2d(padded, kernel[:, None, :, None], groups=len(kernel))
-    blurred = F.conv2d(blurred, kernel[:, None, None, :], groups=len(kernel))
+    blurred = F.conv2d(padded, kernels[:, None, :, None], groups=len(kernels))
+    blurred = F.conv2d(blurred, kernels[:, None, None, :], groups=len(kernels))
     return blurred.view_as(images)

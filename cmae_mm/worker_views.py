@@ -6,56 +6,44 @@ numbers: its results differ from those by rounding after each operation (above 4
 Images are uint8, (h, w, C).
 """
 
-from typing import Any
-
 import cv2
 import numpy as np
 
-from cmae_mm.views import LUMA
+from cmae_mm.views import LUMA, ViewParameters
 
 _LEVELS = np.arange(256, dtype=np.float32)
 
 
-def make_view(master: np.ndarray, view: dict[str, Any]) -> np.ndarray:
+def make_view(master: np.ndarray, parameters: ViewParameters) -> np.ndarray:
     """Make a view of a master image.
 
     Args:
         master: uint8 (H, W, C).
-        view: ``box``: top, left, height and width of the crop; optionally ``color``: arguments of
-            :func:`augment_color`.
+        parameters: of the view.
 
     Returns:
         uint8 (height, width, C).
     """
-    top, left, height, width = (int(value) for value in view['box'])
+    top, left, height, width = parameters.box
     image = np.ascontiguousarray(master[top : top + height, left : left + width])
-    return augment_color(image, **view['color']) if 'color' in view else image
+    return augment_color(image, parameters)
 
 
-def augment_color(
-    image: np.ndarray,
-    jitter: np.ndarray,
-    order: np.ndarray,
-    gray: bool,
-    blur: float,
-    gray_weights: np.ndarray | None = None,
-) -> np.ndarray:
+def augment_color(image: np.ndarray, parameters: ViewParameters) -> np.ndarray:
     """Apply colour jitter, then greyscale, then Gaussian blur.
 
     Args:
         image: uint8 (h, w, C).
-        jitter, order, gray, blur, gray_weights: of one image, otherwise as those of
-            :func:`cmae_mm.views.augment_color`.
+        parameters: of the view.
     """
-    factors = [float(value) for value in jitter]
+    _, jitter, order, (gray,), (sigma,), gray_weights = parameters
     for op in order:
-        if factors[op] != _UNCHANGED[op]:
-            image = _JITTERS[op](image, factors[op])
+        if jitter[op] != _UNCHANGED[op]:
+            image = _JITTERS[op](image, jitter[op])
     if gray:
-        weights = np.asarray(LUMA if gray_weights is None else gray_weights, np.float32)
-        image = cv2.transform(image, np.tile(weights, (3, 1)))
-    if blur > 0:
-        image = _gaussian_blur(image, float(blur))
+        image = cv2.transform(image, np.tile(np.float32(gray_weights), (3, 1)))
+    if sigma > 0:
+        image = _gaussian_blur(image, sigma)
     return image
 
 

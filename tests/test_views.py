@@ -3,7 +3,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as torchvision
 
-from cmae_mm.views import augment_color, crop, make_views
+from cmae_mm.views import LUMA, ViewParameters, augment_color, crop, make_views
 
 NEUTRAL = (1.0, 1.0, 1.0, 0.0)
 
@@ -13,13 +13,13 @@ def images(num=5, channels=3, size=(12, 10)):
     return torch.randint(0, 256, (num, channels, *size), generator=generator).float()
 
 
-def color(num=5, jitter=NEUTRAL, order=(0, 1, 2, 3), gray=False, blur=0.0):
-    return dict(
-        jitter=torch.tensor([jitter] * num),
-        order=torch.tensor([order] * num),
-        gray=torch.tensor([gray] * num),
-        blur=torch.tensor([blur] * num),
-    )
+def color(num=5, jitter=NEUTRAL, order=(0, 1, 2, 3), gray=False, blur=0.0, gray_weights=LUMA):
+    one = ViewParameters((0, 0, 8, 8), jitter, order, (gray,), (blur,), gray_weights)
+    return one.pack().repeat(num, 1)
+
+
+def unpacked(*parameters):
+    return ViewParameters.unpack(torch.cat(parameters))
 
 
 def by_torchvision(image, operation, value):
@@ -39,7 +39,7 @@ def test_each_jitter_equals_torchvisions(op, operation, values):
     for value in values:
         jitter = list(NEUTRAL)
         jitter[op] = value
-        found = augment_color(images(), **color(jitter=jitter))
+        found = augment_color(images(), unpacked(color(jitter=jitter)))
         expected = torch.stack([by_torchvision(x, operation, value) for x in images()])
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=0.1)
 
@@ -47,9 +47,7 @@ def test_each_jitter_equals_torchvisions(op, operation, values):
 def test_jitters_are_applied_in_each_images_own_order():
     orders = [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)]
     jitter = (1.3, 0.7, 1.2, 0.1)
-    parameters = color(num=3, jitter=jitter)
-    parameters['order'] = torch.tensor(orders)
-    found = augment_color(images(3), **parameters)
+    found = augment_color(images(3), unpacked(*(color(1, jitter, order) for order in orders)))
     names = ('brightness', 'contrast', 'saturation', 'hue')
     for image, order, result in zip(images(3), orders, found):
         for op in order:
@@ -58,24 +56,23 @@ def test_jitters_are_applied_in_each_images_own_order():
 
 
 def test_neutral_parameters_change_nothing():
-    assert augment_color(images(), **color()).equal(images())
+    assert augment_color(images(), unpacked(color())).equal(images())
 
 
 def test_each_image_has_its_own_parameters():
-    parameters = color(num=2)
-    parameters['gray'][1] = True
-    parameters['jitter'][0, 0] = 0.5
-    found = augment_color(images(2), **parameters)
+    darker = color(1, jitter=(0.5, 1.0, 1.0, 0.0))
+    found = augment_color(images(2), unpacked(darker, color(1, gray=True)))
     torch.testing.assert_close(found[0], images(2)[0] * 0.5)
     assert found[1, 0].equal(found[1, 1]) and found[1, 1].equal(found[1, 2])
 
 
 def test_grey_weighs_the_channels_as_luma_or_as_told():
-    gray = augment_color(images(), **color(gray=True))
+    gray = augment_color(images(), unpacked(color(gray=True)))
     luma = (images() * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
     torch.testing.assert_close(gray, luma.expand(-1, 3, -1, -1), rtol=1e-5, atol=1e-3)
-    weights = torch.tensor([[0.1, 0.2, 0.7], [1.0, 0.0, 0.0]])
-    found = augment_color(images(2), **color(2, gray=True), gray_weights=weights)
+    weights = [(0.1, 0.2, 0.7), (1.0, 0.0, 0.0)]
+    parameters = [color(1, gray=True, gray_weights=each) for each in weights]
+    found = augment_color(images(2), unpacked(*parameters))
     for image, weight, result in zip(images(2), weights, found):
         expected = sum(w * channel for w, channel in zip(weight, image))
         torch.testing.assert_close(result, expected.expand(3, -1, -1), rtol=1e-5, atol=1e-3)
@@ -83,11 +80,11 @@ def test_grey_weighs_the_channels_as_luma_or_as_told():
 
 def test_blur_keeps_flat_images_and_spreads_a_point_as_a_gaussian():
     flat = torch.full((2, 3, 9, 9), 7.0)
-    torch.testing.assert_close(augment_color(flat.clone(), **color(2, blur=1.5)), flat)
+    torch.testing.assert_close(augment_color(flat.clone(), unpacked(color(2, blur=1.5))), flat)
     point = torch.zeros(1, 1, 21, 21)
     point[..., 10, 10] = 1.0
     sigma = 1.5
-    blurred = augment_color(point, **color(1, blur=sigma))[0, 0]
+    blurred = augment_color(point, unpacked(color(1, blur=sigma)))[0, 0]
     offset = np.arange(21) - 10
     gaussian = np.exp(-0.5 * (offset / sigma) ** 2)
     expected = torch.from_numpy(np.outer(gaussian, gaussian) / gaussian.sum() ** 2).float()
@@ -95,10 +92,8 @@ def test_blur_keeps_flat_images_and_spreads_a_point_as_a_gaussian():
 
 
 def test_blur_is_as_wide_as_each_images_sigma():
-    parameters = color(num=2)
-    parameters['blur'] = torch.tensor([0.5, 2.0])
-    both = augment_color(images(2), **parameters)
-    alone = augment_color(images(2)[:1], **color(1, blur=0.5))
+    both = augment_color(images(2), unpacked(color(1, blur=0.5), color(1, blur=2.0)))
+    alone = augment_color(images(2)[:1], unpacked(color(1, blur=0.5)))
     torch.testing.assert_close(both[:1], alone, rtol=0, atol=1e-3)
 
 
@@ -112,12 +107,12 @@ def test_crop_equals_slicing():
 
 def test_views_are_whole_numbers_and_may_have_their_own_master():
     master = images().byte()
-    box = torch.tensor([(0, 0, 8, 8)] * 5)
     other = (255 - images()).byte()
     inputs = {
         'master': master,
-        'online': {'box': box},
-        'target': {'box': box, 'master': other, 'color': color(jitter=(0.9, 1.1, 1.3, 0.05))},
+        'online': color(),
+        'target': color(jitter=(0.9, 1.1, 1.3, 0.05)),
+        'target_master': other,
     }
     views = make_views(inputs, ['online', 'target'])
     assert views['online'].equal(master[..., :8, :8].float())
@@ -126,5 +121,7 @@ def test_views_are_whole_numbers_and_may_have_their_own_master():
 
 
 def test_single_channel_images_take_brightness_contrast_and_blur():
-    found = augment_color(images(channels=1), **color(jitter=(1.2, 0.8, 1.0, 0.0), blur=1.0))
+    found = augment_color(
+        images(channels=1), unpacked(color(jitter=(1.2, 0.8, 1.0, 0.0), blur=1.0))
+    )
     assert found.shape == images(channels=1).shape and found.isfinite().all()

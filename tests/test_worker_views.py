@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.data import default_collate
 
-from cmae_mm.views import make_views
+from cmae_mm.views import LUMA, ViewParameters, make_views
 from cmae_mm.worker_views import make_view
 
 
@@ -18,19 +18,12 @@ def picture(seed=0, channels=3, size=(60, 70), noise=10):
     return (image + noise * generator.standard_normal(image.shape)).clip(0, 255).astype(np.uint8)
 
 
-def parameters(jitter=(1.0, 1.0, 1.0, 0.0), order=(0, 1, 2, 3), gray=False, blur=0.0, **more):
-    color = dict(
-        jitter=torch.tensor(jitter),
-        order=torch.tensor(order),
-        gray=torch.tensor(gray),
-        blur=torch.tensor(blur),
-    )
-    color.update({name: torch.tensor(value) for name, value in more.items()})
-    return dict(box=torch.tensor((3, 5, 48, 52)), color=color)
+def parameters(jitter=(1.0, 1.0, 1.0, 0.0), order=(0, 1, 2, 3), gray=False, blur=0.0, weights=LUMA):
+    return ViewParameters((3, 5, 48, 52), jitter, order, (gray,), (blur,), weights)
 
 
 def on_device(image, view):
-    inputs = dict(master=torch.from_numpy(image.transpose(2, 0, 1).copy()), target=view)
+    inputs = dict(master=torch.from_numpy(image.transpose(2, 0, 1).copy()), target=view.pack())
     return make_views(default_collate([inputs]), ['target'])['target'][0].permute(1, 2, 0).numpy()
 
 
@@ -40,7 +33,7 @@ def psnr(a, b):
 
 
 def test_a_plain_view_is_the_same():
-    view = dict(box=torch.tensor((3, 5, 48, 52)))
+    view = ViewParameters((3, 5, 48, 52))
     found = make_view(picture(), view)
     assert (found == picture()[3:51, 5:57]).all() and found.flags.c_contiguous
     assert (found == on_device(picture(), view)).all()
@@ -58,7 +51,7 @@ def test_a_plain_view_is_the_same():
         (dict(jitter=(1.0, 1.0, 1.0, 0.1)), 40),
         (dict(jitter=(1.0, 1.0, 1.0, -0.1)), 40),
         (dict(gray=True), 50),
-        (dict(gray=True, gray_weights=(0.114, 0.587, 0.299)), 50),
+        (dict(gray=True, weights=(0.114, 0.587, 0.299)), 50),
         (dict(blur=0.1), 50),
         (dict(blur=2.0), 50),
         (dict(jitter=(1.2, 0.7, 1.3, 0.07), order=(3, 1, 0, 2), blur=0.8), 40),

@@ -12,6 +12,7 @@ from .folder import IMAGE_SUFFIXES, find_images
 from .sampling import SampleIndex
 from .seeding import seeded
 from .skipped import SkippedImages, UnreadableError, read_or_replace
+from .transforms import defer_decoding
 
 
 @DATASETS.register_module()
@@ -55,6 +56,7 @@ class PretrainDataset(CustomDataset):
             lazy_init=True,
             **kwargs,
         )
+        defer_decoding(self.pipeline)
         if not lazy_init:
             self.full_init()
             self[SampleIndex(0, entropy=(0,))]

@@ -2,21 +2,24 @@
 
 import logging
 from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import mmengine.fileio as fileio
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
+from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from mmpretrain.datasets.transforms import RandomResizedCrop
 from mmpretrain.models.utils import to_2tuple
 from mmpretrain.registry import TRANSFORMS
 from torch.nn import functional as F
 
+from cmae_mm.views import LUMA, ViewParameters
 from cmae_mm.worker_views import make_view
 
-from .decode import MAX_PIXELS, decode
+from .decode import MAX_PIXELS, EncodedImage, decode, read_header
 
 
 @TRANSFORMS.register_module()
@@ -36,7 +39,13 @@ class LoadImage(BaseTransform):
         backend_args: of ``mmengine.fileio.get``.
         max_pixels: larger images (height x width) are reported and skipped: a damaged or
             malicious header may claim any size, and the decoder allocates it at once.
+
+    Attributes:
+        deferred: leave JPEGs undecoded, as :class:`~cmae_mm.datasets.decode.EncodedImage`; set by
+            :func:`defer_decoding`.
     """
+
+    deferred = False
 
     _FLAGS = {
         'color': cv2.IMREAD_COLOR,
@@ -61,14 +70,19 @@ class LoadImage(BaseTransform):
             content = results.pop('content', None)  # of a dataset that has read the file
             if content is None:
                 content = fileio.get(results['img_path'], backend_args=self.backend_args)
-            image = decode(content, self.flag, self.max_pixels)
+            image = read_header(content, self.flag, self.max_pixels) if self.deferred else None
+            if image is None:
+                image = decode(content, self.flag, self.max_pixels)
         except (OSError, ValueError, cv2.error) as error:
-            results['unreadable'] = str(error)
-            print_log(f'skipped {results["img_path"]}: {error}', 'current', logging.WARNING)
-            return None
+            return _report_unreadable(results, error)
         results['img'] = image
         results['img_shape'] = image.shape[:2]
         return results
+
+
+def _report_unreadable(results: dict, error: Exception) -> None:
+    results['unreadable'] = str(error)
+    print_log(f'skipped {results["img_path"]}: {error}', 'current', logging.WARNING)
 
 
 @TRANSFORMS.register_module()
@@ -77,23 +91,43 @@ class MasterCrop(RandomResizedCrop):
 
     Boxes are drawn as the host draws them; the resizing is torch's, which
     agrees with Pillow's (the released code's) and keeps uint8, where OpenCV's
-    bicubic does not antialias.
+    bicubic does not antialias. An image that is not decoded yet is decoded here, at
+    the smallest scale that serves the crop.
 
     Args:
         scale: (height, width) of the master image or one number, in pixels.
         **kwargs: of mmpretrain's RandomResizedCrop, but for the interpolation.
     """
 
-    def transform(self, results: dict) -> dict:
-        top, left, height, width = self.rand_crop_params(results['img'])
-        box = results['img'][top : top + height, left : left + width]
+    def transform(self, results: dict) -> dict | None:
+        image = results['img']
+        box = self.rand_crop_params(image)
+        if isinstance(image, EncodedImage):
+            try:
+                image, box = image.decode_for(box, self.scale)
+            except (ValueError, cv2.error) as error:
+                return _report_unreadable(results, error)
+        top, left, height, width = box
+        crop = image[top : top + height, left : left + width]
         # contiguous (a flipped image is not), and permuted last: the order of axes in memory
         # chooses torch's kernel for interleaved channels, which is the faster one
-        box = torch.from_numpy(np.ascontiguousarray(box))[None].permute(0, 3, 1, 2)  # (1, C, h, w)
-        master = F.interpolate(box, self.scale, mode='bicubic', antialias=True)
+        crop = torch.from_numpy(np.ascontiguousarray(crop))[None].permute(
+            0, 3, 1, 2
+        )  # (1, C, h, w)
+        master = F.interpolate(crop, self.scale, mode='bicubic', antialias=True)
         results['img'] = master[0].permute(1, 2, 0).numpy()
         results['img_shape'] = tuple(self.scale)
         return results
+
+
+def defer_decoding(pipeline: Compose) -> None:
+    """Let MasterCrop decode wherever it directly follows LoadImage.
+
+    It knows which part is needed, and how large; other transforms expect an array.
+    """
+    for load, crop in pairwise(pipeline.transforms):
+        if isinstance(load, LoadImage) and type(crop) is MasterCrop:
+            load.deferred = True
 
 
 @TRANSFORMS.register_module()
@@ -105,7 +139,7 @@ class PixelShift(BaseTransform):
     (Sec. 3.3), that is ``max_shift=30``; the released code's draws include 31
     (cmae/datasets/pipelines/processing.py at e786a52: ShiftPixel).
 
-    Adds ``online`` and ``target``, each with ``box``: top, left, height, width.
+    Adds ``online`` and ``target``, each :class:`~cmae_mm.views.ViewParameters`.
 
     Args:
         crop_size: (height, width) of the views or one number, in pixels.
@@ -132,9 +166,9 @@ class PixelShift(BaseTransform):
                 f'{crop_h + self.max_shift}x{crop_w + self.max_shift}; raise the '
                 'scale of MasterCrop or lower crop_size or max_shift'
             )
-        top, left = np.random.randint(0, self.max_shift + 1, size=2)
-        results['online'] = dict(box=torch.tensor((0, 0, crop_h, crop_w)))
-        results['target'] = dict(box=torch.tensor((top, left, crop_h, crop_w)))
+        top, left = np.random.randint(0, self.max_shift + 1, size=2).tolist()
+        results['online'] = ViewParameters((0, 0, crop_h, crop_w))
+        results['target'] = ViewParameters((top, left, crop_h, crop_w))
         return results
 
 
@@ -146,8 +180,8 @@ class IndependentCrop(MasterCrop):
     The online crop stays the master image's corner at (0, 0); the target gets a
     random box of the master image, resized to the size of the crop.
 
-    Adds ``online`` and ``target``, each with ``box``, and the target's own
-    ``master``.
+    Adds ``online`` and ``target``, each :class:`~cmae_mm.views.ViewParameters`, and
+    ``target_master``, uint8 (h, w, C).
 
     Args:
         crop_size: (height, width) of the views or one number, in pixels.
@@ -158,10 +192,8 @@ class IndependentCrop(MasterCrop):
         super().__init__(crop_size, **kwargs)
 
     def transform(self, results: dict) -> dict:
-        box = torch.tensor((0, 0, *self.scale))
-        target = super().transform({'img': results['img']})['img']
-        results['online'] = dict(box=box)
-        results['target'] = dict(box=box, master=target)
+        results['target_master'] = super().transform({'img': results['img']})['img']
+        results['online'] = results['target'] = ViewParameters((0, 0, *self.scale))
         return results
 
 
@@ -174,8 +206,7 @@ class ColorAugment(BaseTransform):
     drawn too, as in torchvision. Without ``ColorAugment`` a view keeps its
     colours.
 
-    Adds ``color`` to the view: arguments of
-    :func:`cmae_mm.views.augment_color`.
+    Changes the view's :class:`~cmae_mm.views.ViewParameters`.
 
     Args:
         view: 'online' or 'target'.
@@ -208,7 +239,7 @@ class ColorAugment(BaseTransform):
         self.gray_prob = gray_prob
         self.blur_prob = blur_prob
         self.blur_sigma = tuple(blur_sigma)
-        self.gray_weights = gray_weights
+        self.gray_weights = tuple(LUMA if gray_weights is None else gray_weights)
 
     def transform(self, results: dict) -> dict:
         """Draw the parameters of one view's colour augmentation.
@@ -227,14 +258,14 @@ class ColorAugment(BaseTransform):
             jitter += np.random.uniform(-self.deviation, self.deviation)
             jitter[:3] = jitter[:3].clip(min=0)
         blurred = np.random.rand() < self.blur_prob
-        results[self.view]['color'] = dict(
-            jitter=torch.from_numpy(jitter).float(),
-            order=torch.from_numpy(np.random.permutation(4)),
-            gray=torch.tensor(np.random.rand() < self.gray_prob),
-            blur=torch.tensor(np.random.uniform(*self.blur_sigma) * blurred).float(),
+        # in the precision in which they travel, so that every place makes the same view
+        results[self.view] = results[self.view]._replace(
+            jitter=jitter.astype(np.float32).tolist(),
+            order=np.random.permutation(4).tolist(),
+            gray=(np.random.rand() < self.gray_prob,),
+            blur=(np.float32(np.random.uniform(*self.blur_sigma) * blurred).item(),),
+            gray_weights=self.gray_weights,
         )
-        if self.gray_weights is not None:
-            results[self.view]['color']['gray_weights'] = torch.tensor(self.gray_weights)
         return results
 
 
@@ -246,8 +277,8 @@ class PackViews(BaseTransform):
 
     Args:
         views: names of the views to pack; MAE has ``('online',)``.
-        where: 'device' packs the master image, uint8 (C, H, W), and the
-            parameters: cheapest when a GPU makes the views. 'worker' makes them
+        where: 'device' packs the master image, uint8 (C, H, W), and each view's
+            parameters as one tensor: cheapest when a GPU makes the views. 'worker' makes them
             here, uint8 (C, h, w): cheapest without a GPU. 'auto' chooses by whether
             there is one. Both make the same views but for rounding
             (:mod:`cmae_mm.worker_views`).
@@ -267,19 +298,27 @@ class PackViews(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         views = {name: results[name] for name in self.views}
+        own = [f'{name}_master' for name in views if f'{name}_master' in results]
+        images = {'master': _contiguous(results['img']), **{name: results[name] for name in own}}
         if self.where == 'worker':
-            return {
-                'inputs': {
-                    name: _to_chw(make_view(view.get('master', results['img']), view))
-                    for name, view in views.items()
-                }
+            inputs = {
+                name: _to_chw(make_view(images.get(f'{name}_master', images['master']), view))
+                for name, view in views.items()
             }
-        views = {
-            name: {**view, 'master': _to_chw(view['master'])} if 'master' in view else view
-            for name, view in views.items()
-        }
-        return {'inputs': {'master': _to_chw(results['img']), **views}}
+        else:
+            inputs = {name: _to_chw(image) for name, image in images.items()}
+            inputs.update({name: view.pack() for name, view in views.items()})
+        return {'inputs': inputs}
+
+
+def _contiguous(image: np.ndarray) -> np.ndarray:
+    """Copy a view that RandomFlip left, by OpenCV, which is ten times as fast as numpy at it."""
+    if image.strides[1] < 0:
+        return cv2.flip(image[:, ::-1], 1).reshape(image.shape)
+    return image
 
 
 def _to_chw(image: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    planes = np.empty((image.shape[2], *image.shape[:2]), np.uint8)
+    cv2.split(image, list(planes))  # five times as fast as numpy's copy
+    return torch.from_numpy(planes)

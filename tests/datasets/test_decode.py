@@ -1,13 +1,16 @@
+import importlib.util
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from cmae_mm.datasets.decode import decode, image_size
+from cmae_mm.datasets import MasterCrop
+from cmae_mm.datasets.decode import EncodedImage, decode, image_size, read_header
 
 SHAPE = (30, 20, 3)
 
@@ -73,3 +76,91 @@ def test_more_than_eight_bits_are_refused(flag, shape):
     content = cv2.imencode('.png', np.zeros(shape, np.uint16))[1].tobytes()
     with pytest.raises(ValueError, match='uint16, expected 8 bits per channel'):
         decode(content, flag)
+
+
+def exif(orientation, endian):
+    """A directory of two tags: the width of the image, and its orientation."""
+    header = {'<': b'II*\0', '>': b'MM\0*'}[endian]
+    tags = ((0x0100, 3, 1, 20), (0x0112, 3, 1, orientation))
+    entries = b''.join(struct.pack(f'{endian}HHIHxx', *tag) for tag in tags)
+    directory = struct.pack(f'{endian}IH', 8, len(tags)) + entries + bytes(4)
+    return b'Exif\0\0' + header + directory
+
+
+@pytest.mark.parametrize('endian', ['<', '>'])
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_header_gives_the_size_of_the_upright_image(orientation, endian):
+    content = encoded('jpeg', exif=exif(orientation, endian))
+    upright = decode(content).shape[:2]
+    assert upright == ((20, 30) if orientation >= 5 else (30, 20))
+    assert read_header(content).shape == upright
+    assert image_size(content) == SHAPE[:2]
+
+
+def test_orientation_that_is_cut_off_is_none():
+    content = encoded('jpeg', exif=exif(6, '<')[:-20])
+    assert read_header(content).shape == decode(content).shape[:2] == SHAPE[:2]
+
+
+def test_only_jpegs_are_left_undecoded():
+    assert read_header(encoded('png')) is None and read_header(b'text') is None
+    assert read_header(encoded('jpeg'), cv2.IMREAD_UNCHANGED) is None
+    with pytest.raises(ValueError, match='30x20 pixels, expected at most 599 .*max_pixels'):
+        read_header(encoded('jpeg'), max_pixels=599)
+
+
+def photograph(name, orientation=1):
+    """A photograph that scikit-image brings along, as the file of a camera held otherwise."""
+    folder = importlib.util.find_spec('skimage').submodule_search_locations[0]
+    content = Path(folder, 'data', name).read_bytes()
+    segment = exif(orientation, '>')
+    return content[:2] + b'\xff\xe1' + struct.pack('>H', len(segment) + 2) + segment + content[2:]
+
+
+def psnr(a, b):
+    return 10 * np.log10(255**2 / np.square(a.astype(float) - b).mean())
+
+
+@pytest.mark.parametrize(
+    'name, size, orientation, scales',
+    [
+        ('rocket.jpg', (54, 48), 1, {1, 2}),
+        ('rocket.jpg', (54, 48), 6, {1}),  # 427 pixels can't be halved from the other end
+        ('hubble_deep_field.jpg', (80, 80), 1, {2}),
+        ('hubble_deep_field.jpg', (80, 80), 3, {2}),
+        ('hubble_deep_field.jpg', (80, 80), 6, {2}),
+        ('retina.jpg', (40, 40), 1, {4, 8}),
+    ],
+)
+def test_scaled_decoding_agrees_with_pillows_bicubic(name, size, orientation, scales):
+    content = photograph(name, orientation)
+    whole, crop = decode(content), MasterCrop(scale=size, crop_ratio_range=(0.2, 1.0))
+    used = set()
+    for seed in range(6):
+        np.random.seed(seed)
+        box = crop.rand_crop_params(whole)
+        small, box = read_header(content).decode_for(box, size)
+        scale = round(whole.shape[0] / small.shape[0])
+        used.add(scale)
+        top, left, height, width = (scale * edge for edge in box)
+        expected = Image.fromarray(whole[top : top + height, left : left + width])
+        expected = expected.resize(size[::-1], Image.Resampling.BICUBIC)
+        np.random.seed(seed)
+        found = crop({'img': read_header(content)})['img']
+        assert psnr(found, np.asarray(expected)) >= 45
+        # the crop that was drawn, but for less than a pixel of the reduced image
+        np.random.seed(seed)
+        drawn = np.array(crop.rand_crop_params(whole))
+        assert np.abs(drawn - (top, left, height, width)).max() < scale
+    assert used == scales
+
+
+def test_grey_images_are_decoded_at_a_scale_too():
+    image = read_header(photograph('rocket.jpg'), cv2.IMREAD_GRAYSCALE)
+    small, box = image.decode_for((0, 0, 427, 640), (70, 70))
+    assert small.shape == (214, 320, 1) and box == (0, 0, 213, 320)
+
+
+def test_a_header_of_another_image_is_refused():
+    with pytest.raises(ValueError, match=r'an image of \(30, 20\) pixels, .* says \(20, 30\)'):
+        EncodedImage(encoded('jpeg'), cv2.IMREAD_COLOR, (20, 30)).decode_for((0, 0, 9, 9), (9, 9))

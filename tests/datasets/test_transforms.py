@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import default_collate
+from mmcv.transforms import RandomFlip
+from mmengine.dataset import Compose, default_collate
 from PIL import Image
 
 from cmae_mm.datasets import (
@@ -14,7 +15,10 @@ from cmae_mm.datasets import (
     PixelShift,
     transforms,
 )
+from cmae_mm.datasets.decode import EncodedImage
+from cmae_mm.datasets.transforms import defer_decoding
 from cmae_mm.models import CMAEDataPreprocessor
+from cmae_mm.views import LUMA, ViewParameters
 from tests.helpers.files import write_images
 
 NEUTRAL = torch.tensor([1.0, 1.0, 1.0, 0.0])
@@ -84,6 +88,27 @@ def test_noise_is_shrunk_as_pillow_does(tmp_path):
     assert np.abs(found - np.asarray(expected)).max() <= 2
 
 
+def test_decoding_is_left_to_a_crop_that_follows(tmp_path):
+    write_images(tmp_path, num=1, size=(90, 120))
+    path = {'img_path': str(tmp_path / '0.jpg')}
+    followed, apart, other = LoadImage(), LoadImage(), LoadImage()
+    crop, flip = MasterCrop(scale=32), RandomFlip(prob=0.0)
+    pipelines = [
+        Compose([followed, crop]),
+        Compose([apart, flip, crop]),
+        Compose([other, IndependentCrop(crop_size=32)]),
+    ]
+    for pipeline in pipelines:
+        defer_decoding(pipeline)
+    assert (followed.deferred, apart.deferred, other.deferred) == (True, False, False)
+    assert isinstance(followed(dict(path))['img'], EncodedImage)
+    images = []
+    for pipeline in pipelines[:2]:
+        np.random.seed(3)
+        images.append(pipeline(dict(path))['img'])
+    assert (images[0] == images[1]).all()  # too small to be decoded at a scale
+
+
 @pytest.mark.parametrize('channels', [1, 3, 4])
 def test_master_crop_takes_any_number_of_channels_and_rectangles(channels):
     found = MasterCrop(scale=(10, 14))(master((30, 40), channels))
@@ -95,8 +120,8 @@ def test_pixel_shift_reaches_every_offset_from_zero_to_the_largest():
     offsets = set()
     for _ in range(200):
         views = shift(master())
-        assert views['online']['box'].tolist() == [0, 0, 16, 16]
-        top, left, height, width = views['target']['box'].tolist()
+        assert views['online'].box == (0, 0, 16, 16)
+        top, left, height, width = views['target'].box
         assert (height, width) == (16, 16)
         offsets.add((top, left))
     assert offsets == {(top, left) for top in range(3) for left in range(3)}
@@ -111,8 +136,8 @@ def test_master_image_too_small_is_an_error():
 
 def test_independent_crop_gives_the_target_its_own_master():
     views = IndependentCrop(crop_size=16, crop_ratio_range=(0.2, 0.5))(master())
-    assert views['target']['master'].shape == (16, 16, 3)
-    assert views['target']['box'].tolist() == views['online']['box'].tolist() == [0, 0, 16, 16]
+    assert views['target_master'].shape == (16, 16, 3)
+    assert views['target'].box == views['online'].box == (0, 0, 16, 16)
     assert (views['img'] == master()['img']).all()
 
 
@@ -121,32 +146,31 @@ def test_flipped_images_are_cropped():
     flipped = {**master(), 'img': master()['img'][:, ::-1]}
     crop = IndependentCrop(crop_size=20, crop_ratio_range=(1.0, 1.0), aspect_ratio_range=(1.0, 1.0))
     views = crop(flipped)
-    assert views['target']['master'].tolist() == flipped['img'].tolist()
+    assert views['target_master'].tolist() == flipped['img'].tolist()
 
 
 def test_color_augment_draws_within_its_ranges():
     augment, drawn = ColorAugment(blur_sigma=(0.5, 2.0)), []
     np.random.seed(0)
     for _ in range(600):
-        drawn.append(augment(PixelShift(16, 4)(master()))['target']['color'])
-    drawn = default_collate(drawn)
-    jitter = drawn['jitter']
+        drawn.append(augment(PixelShift(16, 4)(master()))['target'].pack())
+    _, jitter, order, gray, blur, _ = ViewParameters.unpack(torch.stack(drawn))
     for largest, drawn_jitter in zip((0.4, 0.4, 0.4, 0.1), (jitter - NEUTRAL).T):
         assert 0.95 * largest < drawn_jitter.max() <= largest  # both ends are reached
         assert -largest <= drawn_jitter.min() < -0.95 * largest
-    blurred = drawn['blur'] > 0
-    assert 0.5 <= drawn['blur'][blurred].min() < 0.55 and 1.95 < drawn['blur'].max() <= 2.0
-    assert drawn['order'].sort(dim=1).values.equal(torch.arange(4).expand(600, 4))
+    blurred = blur > 0
+    assert 0.5 <= blur[blurred].min() < 0.55 and 1.95 < blur.max() <= 2.0
+    assert order.sort(dim=1).values.equal(torch.arange(4.0).expand(600, 4))
     jittered = (jitter != NEUTRAL).any(dim=1)
-    for chosen, probability in ((jittered, 0.8), (drawn['gray'], 0.2), (blurred, 0.5)):
+    for chosen, probability in ((jittered, 0.8), (gray, 0.2), (blurred, 0.5)):
         assert abs(chosen.float().mean().item() - probability) < 0.1
 
 
 def test_weights_of_grey_come_with_the_view():
     color = ColorAugment(gray_prob=1, gray_weights=(0.5, 0.25, 0.25))
-    color = color(PixelShift(16, 4)(master()))['target']['color']
-    assert color['gray'] and color['gray_weights'].tolist() == [0.5, 0.25, 0.25]
-    assert 'gray_weights' not in ColorAugment()(PixelShift(16, 4)(master()))['target']['color']
+    view = color(PixelShift(16, 4)(master()))['target']
+    assert view.gray == (True,) and view.gray_weights == (0.5, 0.25, 0.25)
+    assert ColorAugment()(PixelShift(16, 4)(master()))['target'].gray_weights == LUMA
 
 
 def test_colours_of_images_without_three_channels_are_an_error():

@@ -68,16 +68,12 @@ class CMAEDataPreprocessor(BaseDataPreprocessor):
             views = [self._normalize(self.cast_data(inputs[name])) for name in self.views]
         return {'inputs': views if len(views) > 1 else views[0], 'data_samples': None}
 
-    def _masters_to_device(self, inputs: dict) -> dict:
+    def _masters_to_device(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Copy images to the device; the views' small parameters stay on the CPU."""
-        moved = {}
-        for name, value in inputs.items():
-            if name == 'master':
-                value = self.cast_data(value)
-            elif isinstance(value, dict):
-                value = self._masters_to_device(value)
-            moved[name] = value
-        return moved
+        return {
+            name: self.cast_data(value) if value.dtype == torch.uint8 else value
+            for name, value in inputs.items()
+        }
 
     def _normalize(self, view: Tensor) -> Tensor:
         if view.shape[1] != len(self.mean):
@@ -86,4 +82,4 @@ class CMAEDataPreprocessor(BaseDataPreprocessor):
                 f'{len(self.mean)}: make the color_type of LoadImage, the '
                 'in_channels of the backbone and the data preprocessor agree'
             )
-        return (view.float() - self.mean) / self.std
+        return (view - self.mean).div_(self.std)
