@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 # ITU-R BT.601 luma of R, G, B
 LUMA = (0.299, 0.587, 0.114)
+_UNCHANGED = (1.0, 1.0, 1.0, 0.0)  # factors of brightness, contrast, saturation; shift of hue
 
 
 class ViewParameters(NamedTuple):
@@ -35,7 +36,7 @@ class ViewParameters(NamedTuple):
     """
 
     box: Sequence[int]
-    jitter: Sequence[float] = (1.0, 1.0, 1.0, 0.0)
+    jitter: Sequence[float] = _UNCHANGED
     order: Sequence[int] = (0, 1, 2, 3)
     gray: Sequence[bool] = (False,)
     blur: Sequence[float] = (0.0,)
@@ -54,6 +55,11 @@ class ViewParameters(NamedTuple):
         """Return the fields of packed parameters, shape (N, 17)."""
         return cls(*packed.split((4, 4, 4, 1, 1, 3), dim=1))
 
+    def change_colors(self) -> bool:
+        """Whether any image of a batch is jittered, grey or blurred."""
+        jittered = self.jitter != self.jitter.new_tensor(_UNCHANGED)
+        return bool(jittered.any() or self.gray.any() or self.blur.any())
+
 
 def make_views(inputs: dict[str, Tensor], names: Sequence[str]) -> dict[str, Tensor]:
     """Make the named views of each image of a batch.
@@ -70,8 +76,11 @@ def make_views(inputs: dict[str, Tensor], names: Sequence[str]) -> dict[str, Ten
     views = {}
     for name in names:
         parameters = ViewParameters.unpack(inputs[name])
-        view = crop(inputs.get(f'{name}_master', inputs['master']), parameters.box).float()
-        views[name] = augment_color(view, parameters).round_()
+        view = crop(inputs.get(f'{name}_master', inputs['master']), parameters.box)
+        view = view.to(torch.float32, memory_format=torch.contiguous_format)
+        if parameters.change_colors():
+            view = augment_color(view, parameters).round_()
+        views[name] = view
     return views
 
 
@@ -84,7 +93,7 @@ def crop(images: Tensor, box: Tensor) -> Tensor:
     batch = torch.arange(len(images), device=images.device)
     # (N, h, w, C): advanced indices that are not adjacent move the sliced axis last
     view = images[batch[:, None, None], :, rows[:, :, None], cols[:, None, :]]
-    return view.permute(0, 3, 1, 2).contiguous()
+    return view.permute(0, 3, 1, 2)
 
 
 def augment_color(images: Tensor, parameters: ViewParameters) -> Tensor:
@@ -96,7 +105,7 @@ def augment_color(images: Tensor, parameters: ViewParameters) -> Tensor:
         parameters: of the batch, on the CPU.
     """
     _, jitter, order, gray, blur, gray_weights = parameters
-    used = jitter != jitter.new_tensor([1.0, 1.0, 1.0, 0.0])
+    used = jitter != jitter.new_tensor(_UNCHANGED)
     for step in range(4):
         for op, function in enumerate((_brightness, _contrast, _saturation, _hue)):
             chosen = (order[:, step] == op) & used[:, op]
@@ -115,15 +124,21 @@ def _apply(function: Callable, images: Tensor, chosen: Tensor, values: Tensor) -
     images[index] = function(images[index], values)
 
 
+def _weigh(images: Tensor, weights: Tensor) -> Tensor:
+    """Return weighted sums of the channels, (N, 1, h, w); weights are (N or 1, C, 1, 1)."""
+    sums = weights.flatten(1).unsqueeze(1) @ images.flatten(2)
+    return sums.unflatten(2, images.shape[2:])
+
+
 def _luma(images: Tensor) -> Tensor:
     if images.shape[1] == 1:
         return images
-    red, green, blue = images.split(1, dim=1)
-    return (LUMA[0] * red).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
+    weights = torch.tensor(LUMA).view(1, 3, 1, 1)
+    return _weigh(images, weights.to(images.device, non_blocking=True))
 
 
 def _grayscale(images: Tensor, weights: Tensor) -> Tensor:
-    return (images * weights).sum(dim=1, keepdim=True).expand_as(images)
+    return _weigh(images, weights).expand_as(images)
 
 
 def _brightness(images: Tensor, factor: Tensor) -> Tensor:
@@ -131,7 +146,7 @@ def _brightness(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def _contrast(images: Tensor, factor: Tensor) -> Tensor:
-    mean = _luma(images).mean(dim=(2, 3), keepdim=True)
+    mean = _luma(images.mean(dim=(2, 3), keepdim=True))
     return mean.lerp(images, factor).clamp_(0, 255)
 
 
@@ -141,16 +156,24 @@ def _saturation(images: Tensor, factor: Tensor) -> Tensor:
 
 def _hue(images: Tensor, turns: Tensor) -> Tensor:
     """Rotate the hue of HSV, keeping saturation and value."""
-    value, arg = images.max(dim=1, keepdim=True)
-    chroma = value - images.amin(dim=1, keepdim=True)
-    # hue in sixths of a turn: 0 at red, 2 at green, 4 at blue
     red, green, blue = images.split(1, dim=1)
-    opposite = torch.cat((green - blue, blue - red, red - green), dim=1)
-    hue = opposite.gather(1, arg) / chroma.clamp(min=1e-6) + 2 * arg + 6 * turns
-    # back to RGB: each channel's distance from its own peak
-    peaks = torch.arange(5, 0, -2, device=images.device).view(1, 3, 1, 1)
-    sixths = (peaks + hue).remainder_(6)
-    return value - torch.minimum(sixths, 4 - sixths).clamp_(0, 1).mul_(chroma)
+    least, value = images.aminmax(dim=1, keepdim=True)
+    chroma = value - least
+    # hue in sixths of a turn: 0 at red, 2 at green, 4 at blue
+    hue = torch.where(
+        red == value,
+        green - blue,
+        torch.where(
+            green == value,
+            (blue - red).add_(chroma, alpha=2),
+            (red - green).add_(chroma, alpha=4),
+        ),
+    )
+    hue = hue.div_(chroma.clamp(min=1e-6))
+    # back to RGB: a channel falls to the least between one and two sixths from its own peak
+    peaks = torch.arange(5, 0, -2, device=images.device).view(1, 3, 1, 1) + 6 * turns
+    near = (peaks + hue).remainder_(6).sub_(2).abs_().clamp_(1, 2)
+    return torch.addcmul(least - chroma, chroma, near)
 
 
 def _gaussian_kernels(sigma: Tensor) -> Tensor:

@@ -53,6 +53,7 @@ CMAE = 'cmae_mm/models/selfsup/cmae.py'
 CONTRAST_HOOK = 'cmae_mm/engine/contrast_hook.py'
 VIEWS = 'cmae_mm/views.py'
 TRANSFORMS = 'cmae_mm/datasets/transforms.py'
+DECODE = 'cmae_mm/datasets/decode.py'
 PAPER_MODEL = 'configs/_base_/models/cmae_vit-base-p16.py'
 PAPER_DATA = 'configs/_base_/datasets/imagenet_cmae.py'
 SCHEDULE = 'configs/_base_/schedules/adamw_coslr_300e.py'
@@ -99,10 +100,11 @@ BREAKS = [
     Break(CMAE, 'self.update_target(momentum=0.0)', 'pass', MODELS),
     Break('cmae_mm/models/backbones/cmae_vit.py', 'self.pos_embed.requires_grad = False', 'pass', MODELS),
     Break('cmae_mm/models/utils/position_embedding.py', 'grid[::-1]', 'grid', MODELS),
-    Break(VIEWS, '[5.0, 3.0, 1.0]', '[1.0, 3.0, 5.0]', MODELS),
+    Break(VIEWS, 'arange(5, 0, -2', 'arange(1, 6, 2', MODELS),
     Break(VIEWS, 'int(3 * sigma.max()', 'int(1 * sigma.max()', MODELS),
     Break(VIEWS, 'mean(dim=(2, 3), keepdim=True)', 'mean()', MODELS),
-    Break(VIEWS, '_apply(_grayscale, images, gray, gray_weights)', '_apply(_grayscale, images, gray, gray_weights.flip(1))', MODELS),
+    Break(VIEWS, 'gray[:, 0] > 0, gray_weights)', 'gray[:, 0] > 0, gray_weights.flip(1))', MODELS),
+    Break(VIEWS, 'self.gray.any() or self.blur.any()', 'self.gray.any()', MODELS),
     Break('cmae_mm/models/utils/data_preprocessor.py', '/ self.std', '/ self.mean', DATA),
     # its data
     Break('cmae_mm/worker_views.py', 'round(turns * 256) % 256', 'round(turns * 180) % 256', WORKER),
@@ -110,13 +112,19 @@ BREAKS = [
     Break('cmae_mm/worker_views.py', 'for op in order:', 'for op in range(4):', WORKER),
     Break('cmae_mm/worker_views.py', 'LUMA if gray_weights is None else gray_weights', 'LUMA', WORKER),
     Break('cmae_mm/worker_views.py', 'borderType=cv2.BORDER_REPLICATE', 'borderType=cv2.BORDER_CONSTANT', WORKER),
-    Break(TRANSFORMS, "view.get('master', results['img'])", "results['img']", DATA),
+    Break(TRANSFORMS, "images.get(f'{name}_master', images['master'])", "images['master']", DATA),
+    Break(TRANSFORMS, 'cv2.flip(image[:, ::-1], 1)', 'image[:, ::-1]', DATA),
+    Break(TRANSFORMS, 'type(crop) is MasterCrop', 'isinstance(crop, MasterCrop)', DATA),
+    Break(DECODE, 'OVERSAMPLING = 3', 'OVERSAMPLING = 1', DATA),
+    Break(DECODE, 'if self.turned:', 'if False:', DATA),
+    Break(DECODE, 'size[::-1] if orientation >= 5', 'size[::-1] if orientation >= 6', DATA),
+    Break(DECODE, 'is_exif and orientation is None', 'is_exif', DATA),
     Break('cmae_mm/datasets/sampling.py', '(self.seed, self.epoch, index)', '(self.seed, index)', DATA),
     Break('cmae_mm/datasets/seeding.py', '        np.random.set_state(states[1])\n', '', DATA),
     Break('cmae_mm/datasets/folder.py', 'entry.name.lower().endswith', 'entry.name.endswith', DATA),
-    Break('cmae_mm/datasets/decode.py', ' | cv2.IMREAD_ANYDEPTH', '', DATA),
-    Break('cmae_mm/datasets/decode.py', 'size[0] * size[1] > max_pixels', 'size[0] * size[1] >= max_pixels', DATA),
-    Break('cmae_mm/datasets/decode.py', 'cv2.COLOR_BGR2RGB', 'cv2.COLOR_RGB2RGBA', DATA),
+    Break(DECODE, ' | cv2.IMREAD_ANYDEPTH', '', DATA),
+    Break(DECODE, 'size[0] * size[1] > max_pixels', 'size[0] * size[1] >= max_pixels', DATA),
+    Break(DECODE, 'cv2.COLOR_BGR2RGB', 'cv2.COLOR_RGB2RGBA', DATA),
     Break('cmae_mm/demo/pictures.py', "number, split == 'test'", 'number, False', DATA),
     Break(TRANSFORMS, 'np.random.randint(0, self.max_shift + 1', 'np.random.randint(0, self.max_shift', DATA),
     # the run

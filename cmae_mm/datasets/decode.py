@@ -41,7 +41,7 @@ def decode(
         ValueError: not an image, not 8 bits per channel, or more than ``max_pixels``.
     """
     _check_size(image_size(content), max_pixels)
-    return _decode(content, flag)
+    return _to_rgb(_decode(content, flag))
 
 
 class EncodedImage:
@@ -62,35 +62,37 @@ class EncodedImage:
     ) -> None:
         self.content, self.flag, self.shape, self.turned = content, flag, shape, turned
 
-    def decode_for(
-        self, box: tuple[int, int, int, int], size: tuple[int, int]
-    ) -> tuple[np.ndarray, tuple[int, int, int, int]]:
-        """Decode at the smallest scale that serves a crop.
+    def scale_for(self, box: tuple[int, int, int, int], size: tuple[int, int]) -> int:
+        """Return by how much the image may be reduced before a crop is resized: 1, 2, 4 or 8.
 
         Args:
-            box: top, left, height and width of the crop, in pixels of the whole image.
-            size: (height, width) to which the crop will be resized.
+            box: top, left, height and width of the crop, in pixels.
+            size: (height, width) to which it will be resized.
+        """
+        room = min(box[2] / size[0], box[3] / size[1]) / OVERSAMPLING
+        if self.turned:  # where its last pixel, if incomplete, may come first
+            room = min(room, math.gcd(*self.shape, max(_REDUCTIONS)))
+        return next((scale for scale in _REDUCTIONS if scale <= room), 1)
 
-        Returns:
-            the image, uint8 (h, w, C), at that scale, and the box in its pixels, whose edges are
-            rounded down to whole ones.
+    def decode_crop(self, box: tuple[int, int, int, int], scale: int = 1) -> np.ndarray:
+        """Return the pixels of a crop, uint8 (h, w, C), of the image reduced by ``scale``.
+
+        Args:
+            box: as of :meth:`scale_for`; its edges are rounded down to whole pixels of the reduced
+                image.
+            scale: 1, 2, 4 or 8.
 
         Raises:
             ValueError: it can't be decoded, or to another size than its header says.
         """
-        top, left, height, width = box
-        room = min(height / size[0], width / size[1]) / OVERSAMPLING
-        if self.turned:  # where its last pixel, if incomplete, may come first
-            room = min(room, math.gcd(*self.shape, max(_REDUCTIONS)))
-        scale = next((scale for scale in _REDUCTIONS if scale <= room), 1)
         image = _decode(self.content, self.flag | _REDUCTIONS.get(scale, 0))
         expected = tuple(-(-side // scale) for side in self.shape)
         if image.shape[:2] != expected:
             raise ValueError(f'an image of {image.shape[:2]} pixels, its header says {expected}')
-        top, left, bottom, right = (
-            edge // scale for edge in (top, left, top + height, left + width)
-        )
-        return image, (top, left, bottom - top, right - left)
+        top, left, height, width = box
+        rows = slice(top // scale, (top + height) // scale)
+        cols = slice(left // scale, (left + width) // scale)
+        return _to_rgb(image[rows, cols])
 
 
 def read_header(
@@ -150,9 +152,13 @@ def _decode(content: bytes, flag: int) -> np.ndarray:
         raise ValueError(f'not an image that can be decoded ({len(content)} bytes)')
     if image.dtype != np.uint8:
         raise ValueError(f'an image of {image.dtype}, expected 8 bits per channel: convert it')
+    return image
+
+
+def _to_rgb(image: np.ndarray) -> np.ndarray:
     if image.ndim == 2:
         return image[:, :, None]
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image) if image.shape[2] == 3 else image
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.shape[2] == 3 else image
 
 
 def _jpeg_header(content: bytes) -> tuple[tuple[int, int], int] | None:

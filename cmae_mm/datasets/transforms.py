@@ -21,6 +21,8 @@ from cmae_mm.worker_views import make_view
 
 from .decode import MAX_PIXELS, EncodedImage, decode, read_header
 
+_UNCHANGED = np.array([1.0, 1.0, 1.0, 0.0])  # of brightness, contrast, saturation, hue
+
 
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
@@ -104,11 +106,12 @@ class MasterCrop(RandomResizedCrop):
         box = self.rand_crop_params(image)
         if isinstance(image, EncodedImage):
             try:
-                image, box = image.decode_for(box, self.scale)
+                crop = image.decode_crop(box, image.scale_for(box, self.scale))
             except (ValueError, cv2.error) as error:
                 return _report_unreadable(results, error)
-        top, left, height, width = box
-        crop = image[top : top + height, left : left + width]
+        else:
+            top, left, height, width = box
+            crop = image[top : top + height, left : left + width]
         # contiguous (a flipped image is not), and permuted last: the order of axes in memory
         # chooses torch's kernel for interleaved channels, which is the faster one
         crop = torch.from_numpy(np.ascontiguousarray(crop))[None].permute(
@@ -253,10 +256,10 @@ class ColorAugment(BaseTransform):
                 f'ColorAugment: saturation, hue and gray need RGB, found {channels} '
                 'channels; set saturation=0, hue=0 and gray_prob=0'
             )
-        jitter = np.array([1.0, 1.0, 1.0, 0.0])
+        jitter = _UNCHANGED
         if np.random.rand() < self.jitter_prob:
-            jitter += np.random.uniform(-self.deviation, self.deviation)
-            jitter[:3] = jitter[:3].clip(min=0)
+            drawn = np.random.uniform(-self.deviation, self.deviation)
+            jitter = np.maximum(_UNCHANGED + drawn, (0.0, 0.0, 0.0, -1.0))
         blurred = np.random.rand() < self.blur_prob
         # in the precision in which they travel, so that every place makes the same view
         results[self.view] = results[self.view]._replace(

@@ -38,7 +38,8 @@ def loaded(data, num_workers, rank=0, world=1, epoch=2, method=None):
 
 @pytest.mark.parametrize('name', ['{}.jpg', 'class_a/{}.png', 'a/b/{}.jpeg'])
 def test_finds_images_with_and_without_sub_folders(tmp_path, name):
-    assert len(dataset(write_images(tmp_path, num=3, name=name))) == 3
+    data = dataset(write_images(tmp_path, num=3, name=name))
+    assert len(data) == 3 and data.pipeline.transforms[0].deferred
 
 
 def test_a_sample_depends_on_seed_epoch_and_index_alone(tmp_path):

@@ -2,7 +2,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmcv.transforms import RandomFlip
 from mmengine.dataset import Compose, default_collate
 from PIL import Image
 
@@ -92,10 +91,10 @@ def test_decoding_is_left_to_a_crop_that_follows(tmp_path):
     write_images(tmp_path, num=1, size=(90, 120))
     path = {'img_path': str(tmp_path / '0.jpg')}
     followed, apart, other = LoadImage(), LoadImage(), LoadImage()
-    crop, flip = MasterCrop(scale=32), RandomFlip(prob=0.0)
+    crop = MasterCrop(scale=32)
     pipelines = [
         Compose([followed, crop]),
-        Compose([apart, flip, crop]),
+        Compose([apart, lambda results: results, crop]),
         Compose([other, IndependentCrop(crop_size=32)]),
     ]
     for pipeline in pipelines:
@@ -195,6 +194,18 @@ def test_views_made_in_the_worker_are_those_of_the_device(spatial):
     assert on_device[1].shape == in_worker[1].shape
     # of noise, whose hues are the worst case (tests/test_worker_views.py has pictures)
     assert (on_device[1] - in_worker[1]).abs().mean() < 2
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+def test_flipped_images_are_packed(channels):
+    results = PixelShift(16, 4)(master(channels=channels))
+    flipped = results['img'][:, ::-1]
+    on_device, in_worker = (
+        PackViews(['online'], where)({**results, 'img': flipped})['inputs']
+        for where in ('device', 'worker')
+    )
+    assert (on_device['master'].numpy() == flipped.transpose(2, 0, 1)).all()
+    assert in_worker['online'].equal(on_device['master'][:, :16, :16])
 
 
 def test_views_are_made_where_it_is_cheapest(monkeypatch):

@@ -82,4 +82,4 @@ class CMAEDataPreprocessor(BaseDataPreprocessor):
                 f'{len(self.mean)}: make the color_type of LoadImage, the '
                 'in_channels of the backbone and the data preprocessor agree'
             )
-        return (view - self.mean).div_(self.std)
+        return torch.addcmul(-self.mean / self.std, view.float(), 1 / self.std)  # in one pass
