@@ -9,7 +9,7 @@ from mmengine.logging import print_log
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner.amp import autocast
 from mmpretrain.registry import OPTIM_WRAPPERS
-from torch import nn
+from torch import Tensor, nn
 
 from cmae_mm.compat import within
 
@@ -43,7 +43,12 @@ class PrecisionOptimWrapper(AmpOptimWrapper):
         print_log(f'precision: {chosen}{reason}', 'current')
         if chosen == 'float16':
             super().__init__(loss_scale=loss_scale, dtype=dtype, **kwargs)
-            return
+        else:
+            self._init_without_scale(chosen, **kwargs)
+        if getattr(self, 'grad_name', None) == 'grad_norm':
+            self.clip_func = self._clip_norm
+
+    def _init_without_scale(self, chosen: str, **kwargs) -> None:
         OptimWrapper.__init__(self, **kwargs)
         self.cast_dtype = None if chosen == 'float32' else torch.bfloat16
         self.loss_scaler = GradScaler(enabled=False)
@@ -52,6 +57,14 @@ class PrecisionOptimWrapper(AmpOptimWrapper):
             # Its fused attention on CPUs writes out of bounds in the backward pass in bfloat16,
             # with 17 tokens for example (github.com/pytorch/pytorch/issues/132871).
             torch.backends.cuda.enable_flash_sdp(False)  # despite its name, also for CPUs
+
+    def _clip_norm(self, parameters: list[Tensor], **kwargs) -> None:
+        """Clip gradients; the hub gets the norm as a tensor, for which nothing waits.
+
+        The host, which is not returned the norm, would convert it to a number.
+        """
+        norm = nn.utils.clip_grad_norm_(parameters, **kwargs)
+        self.message_hub.update_scalar(f'train/{self.grad_name}', norm)
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Load the state of a run of any precision.

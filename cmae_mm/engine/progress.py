@@ -43,6 +43,7 @@ class ProgressHook(Hook):
                 initial=runner.iter,
                 unit='step',
                 dynamic_ncols=True,
+                mininterval=1.0,  # seconds
                 bar_format='{n_fmt}/{total_fmt} |{bar}| {remaining} left{postfix}',
             )
         )
@@ -54,14 +55,13 @@ class ProgressHook(Hook):
         rate = batch_size * get_world_size() / seconds
         hub.update_scalar('train/images_per_s', rate)
         if self.bar is not None:
-            # from the hub, where they are numbers already: no device synchronisation
-            losses = {
-                name: hub.get_scalar(f'train/{name}').current()
-                for name in outputs
-                if 'loss' in name
-            }
-            self.bar.set_postfix(**losses, images_per_s=f'{rate:.0f}', refresh=False)
-            self.bar.update()
+            self._show(rate, outputs)
+
+    def _show(self, rate: float, outputs: dict) -> None:
+        """Draw the live line if its time has come; reading the losses waits for the device."""
+        if self.bar.update() or self.bar.n == self.bar.total:
+            losses = {name: value.item() for name, value in outputs.items() if 'loss' in name}
+            self.bar.set_postfix(**losses, images_per_s=f'{rate:.0f}')
 
     def after_train(self, runner) -> None:
         self.live.close()

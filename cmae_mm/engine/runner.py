@@ -27,6 +27,7 @@ from .checkpoint_writer import CheckpointWriter, write_checkpoint
 from .finite_hook import FiniteHook
 from .loading import choose_reader
 from .loops import ResumableLoop
+from .message_hub import PatientMessageHub
 from .resume import INTERRUPTED, find_start, point_at
 from .seeding import base_seed
 from .skipped_images_hook import SkippedImagesHook
@@ -80,6 +81,12 @@ class SafeRunner(Runner):
         """Set up the environment; ranks wait 5 minutes for each other unless the config says."""
         dist_cfg = {'timeout': PEER_TIMEOUT, **env_cfg.get('dist_cfg', {})}
         super().setup_env({**env_cfg, 'dist_cfg': dist_cfg})
+
+    def build_message_hub(self, message_hub: dict | None = None) -> PatientMessageHub:
+        """Build the hub of logged values, which does not wait for the device at each step."""
+        return PatientMessageHub.get_instance(
+            **{'name': self.experiment_name, **(message_hub or {})}
+        )
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build a loop that can continue anywhere."""
