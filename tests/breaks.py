@@ -44,6 +44,7 @@ EVALUATION = 'tests/evaluation tests/tools/test_evaluation_tools.py'
 CHECKPOINTS = 'tests/checkpoints'
 RESUME = 'tests/engine/test_resume.py'
 FINITE = 'tests/engine/test_finite.py'
+WAITS = 'tests/engine/test_synchronisation.py'
 SKIPPED = 'tests/engine/test_skipped_images.py tests/datasets/test_skipped.py'
 SHARDS = 'tests/datasets/test_shards.py tests/datasets/test_shard_sampler.py tests/datasets/test_packing.py'
 REMOTE = 'tests/datasets/test_remote_shards.py'
@@ -96,7 +97,7 @@ BREAKS = [
     Break('cmae_mm/models/necks/cmae_decoders.py', 'self.decoder_norm(x)[:, 1:]', 'self.decoder_norm(x)[:, :-1]', MODELS + ' ' + PARITY),
     Break('cmae_mm/models/necks/cmae_decoders.py', ' + self.decoder_pos_embed', '', MODELS + ' ' + PARITY),
     Break('cmae_mm/models/heads/cmae_head.py', '(var + 1e-6).sqrt() + mean', 'var + mean', MODELS),
-    Break(CMAE, 'patches.mean(dim=1)', 'target_tokens.mean(dim=1)', MODELS),
+    Break(CMAE, 'tokens[:, self.target_backbone.num_extra_tokens :].mean(dim=1)', 'tokens.mean(dim=1)', MODELS),
     Break(CMAE, 'self.update_target(momentum=0.0)', 'pass', MODELS),
     Break('cmae_mm/models/backbones/cmae_vit.py', 'self.pos_embed.requires_grad = False', 'pass', MODELS),
     Break('cmae_mm/models/utils/position_embedding.py', 'grid[::-1]', 'grid', MODELS),
@@ -149,7 +150,8 @@ BREAKS = [
     Break('cmae_mm/models/losses/diagnosis.py', '@ _unit(target).T', '@ _unit(prediction).T', DIAGNOSIS),
     Break('cmae_mm/models/losses/diagnosis.py', 'svdvals(_unit(vectors))', 'svdvals(vectors)', DIAGNOSIS),
     Break('cmae_mm/models/losses/diagnosis.py', 'correction=0', 'correction=1', DIAGNOSIS),
-    Break(CONTRAST_HOOK, ')) / factor)', ')))', DIAGNOSIS),
+    Break(CONTRAST_HOOK, ') / factor.square()', ')', DIAGNOSIS),
+    Break(CONTRAST_HOOK, 'self.seen.get(name, 0) + square', 'square', DIAGNOSIS),
     Break(CONTRAST_HOOK, 'squares.sqrt() / get_world_size()', 'squares.sqrt()', DIAGNOSIS),
     Break(CONTRAST_HOOK, 'torch.cat(all_gather(vectors.float()))', 'vectors.float()', DIAGNOSIS),
     Break(CONTRAST_HOOK, 'handle.remove()', 'pass', DIAGNOSIS),
@@ -194,6 +196,12 @@ BREAKS = [
     Break('cmae_mm/engine/snapshot.py', '.copy_(value.detach())', '', 'tests/engine/test_snapshot.py'),
     Break('cmae_mm/engine/runner.py', 'fresh.replay(here)', 'pass', 'tests/engine/test_batch.py'),
     Break('cmae_mm/engine/checkpoint_hook.py', 'runner.prepare_checkpoints(self.save_optimizer)', 'pass', 'tests/engine/test_snapshot.py'),
+    Break('cmae_mm/engine/message_hub.py', 'isinstance(value, Tensor) and key in self._log_scalars', 'False', WAITS),
+    Break('cmae_mm/engine/precision.py', "            self.clip_func = self._clip_norm\n", '            pass\n', WAITS),
+    Break(VIEWS, 'non_blocking=True', 'non_blocking=False', WAITS),
+    Break('cmae_mm/models/utils/micro_batches.py', 'checkpoint(function, part, use_reentrant=False)', 'function(part)', 'tests/models/utils/test_micro_batches.py'),
+    Break('cmae_mm/models/utils/micro_batches.py', 'torch.clear_autocast_cache()', 'pass', 'tests/models/utils/test_micro_batches.py'),
+    Break('cmae_mm/engine/activation_checkpointing.py', 'partial(checkpoint, module.forward, use_reentrant=False)', 'module.forward', 'tests/engine/test_activation_checkpointing.py'),
     Break('cmae_mm/demo/quickstart.py', "meta['seed'] == seed", "meta['seed'] >= 0", 'tests/demo/test_quickstart.py'),
     Break('tools/slurm_train.sh', 'arguments=(${kept[@]+"${kept[@]}"} --resume)', 'arguments+=(--resume)', 'tests/tools/test_launch.py'),
     # what the encoder goes to

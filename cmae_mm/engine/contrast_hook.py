@@ -78,8 +78,9 @@ class ContrastDiagnosisHook(Hook):
         ]
 
     def _see_gradient(self, name: str, decoder: nn.Module, grad_inputs, grad_outputs) -> None:
-        # float32: the sum of squares overflows float16
-        self.seen[name] = grad_inputs[0].float().norm()
+        # float32: the sum of squares overflows float16. Micro batches come one by one.
+        square = grad_inputs[0].float().square().sum()
+        self.seen[name] = self.seen.get(name, 0) + square
 
     def _see_vectors(self, contrastive: nn.Module, args, loss: Tensor) -> None:
         self.seen['prediction'], self.seen['target'] = (vectors.detach() for vectors in args)
@@ -113,7 +114,7 @@ def _diagnose(
 
     Args:
         prediction, target: of this rank, (N, D).
-        gradient_rc, gradient_ct: norms of this rank's gradients, scalars.
+        gradient_rc, gradient_ct: squared norms of this rank's gradients, scalars.
         factor: of the gradients.
 
     Returns:
@@ -133,7 +134,7 @@ def _diagnose(
     ):
         values[f'{name}_prediction'] = measure(prediction)
         values[f'{name}_target'] = measure(target)
-    squares = (torch.stack((gradient_rc, gradient_ct)) / factor).square()
+    squares = torch.stack((gradient_rc, gradient_ct)) / factor.square()
     all_reduce(squares)
     # the joined batch's loss is the mean of the ranks' losses
     values['gradient_rc'], values['gradient_ct'] = squares.sqrt() / get_world_size()

@@ -13,7 +13,11 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
+from torch import nn
 
+from cmae_mm.checkpoints import unwrap
+
+from .activation_checkpointing import checkpoint_activations
 from .agreement import PEER_TIMEOUT, on_main_process
 from .batch import (
     Batch,
@@ -110,6 +114,13 @@ class SafeRunner(Runner):
         for kind in (FiniteHook, SkippedImagesHook, StopHook):
             if not any(isinstance(hook, kind) for hook in self.hooks):
                 self.register_hook(kind())
+
+    def train(self) -> nn.Module:
+        """Train; ``activation_checkpointing`` of the config names modules that save memory."""
+        # taken out of the config, where the host would find it, too
+        names = self.cfg.pop('activation_checkpointing', None) or []
+        checkpoint_activations(unwrap(self.model), [names] if isinstance(names, str) else names)
+        return super().train()
 
     def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
         """Load a checkpoint into the model; returns all of it."""

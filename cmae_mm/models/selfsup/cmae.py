@@ -8,6 +8,8 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from ..utils.masking import PatchMask
+from ..utils.micro_batches import in_micro_batches
 from ..utils.momentum import MomentumPairs
 
 
@@ -26,8 +28,13 @@ class CMAE(BaseSelfSupervisor):
         target: fields in which the target encoder differs from the online one:
             ``mask_ratio`` 0 gives it the whole image (the paper's choice),
             ``final_norm=False`` drops its last norm (the released code's).
+        micro_batch: images that encoders and decoders take at a time on each rank, which bounds
+            their memory; the losses remain those of the whole batch. None: all.
         data_preprocessor: config of a ``CMAEDataPreprocessor``.
         init_cfg: as everywhere in mmengine.
+
+    Raises:
+        ValueError: micro_batch below 1.
     """
 
     def __init__(
@@ -36,10 +43,14 @@ class CMAE(BaseSelfSupervisor):
         neck: dict,
         head: dict,
         target: dict | None = None,
+        micro_batch: int | None = None,
         data_preprocessor: dict | None = None,
         init_cfg=None,
     ) -> None:
+        if micro_batch is not None and micro_batch < 1:
+            raise ValueError(f'micro_batch={micro_batch}: must be at least 1 image, or None')
         super().__init__(backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        self.micro_batch = micro_batch
         sizes = dict(
             grid=self.backbone.patch_resolution,
             patch_size=self.backbone.patch_size,
@@ -111,17 +122,26 @@ class CMAE(BaseSelfSupervisor):
                 'batch_size of at least 2'
             )
 
-        tokens, patch_mask = self.backbone.encode(online_view)
-        pixels = self.pixel_decoder(tokens, patch_mask.ids_restore, patch_mask.ids_removed)
-        features = self.feature_decoder(tokens, patch_mask.ids_restore)
+        pixels, features, patch_mask = in_micro_batches(self._decode, self.micro_batch, online_view)
         online = self.projector((features,))[0]
 
         with torch.no_grad():
-            target_tokens, _ = self.target_backbone.encode(target_view)
-            patches = target_tokens[:, self.target_backbone.num_extra_tokens :]
-            target = self.target_projector((patches.mean(dim=1),))[0]
+            embedding = in_micro_batches(self._embed, self.micro_batch, target_view)
+            target = self.target_projector((embedding,))[0]
 
         return self.head.loss(pixels, online_view, patch_mask, online, target)
+
+    def _decode(self, online_view: Tensor) -> tuple[Tensor, Tensor, PatchMask]:
+        """Return the removed patches, (N, L - K, patch² * C), features, (N, D), and the mask."""
+        tokens, patch_mask = self.backbone.encode(online_view)
+        pixels = self.pixel_decoder(tokens, patch_mask.ids_restore, patch_mask.ids_removed)
+        features = self.feature_decoder(tokens, patch_mask.ids_restore)
+        return pixels, features, patch_mask
+
+    def _embed(self, target_view: Tensor) -> Tensor:
+        """Return the mean over the target's patches, (N, D)."""
+        tokens, _ = self.target_backbone.encode(target_view)
+        return tokens[:, self.target_backbone.num_extra_tokens :].mean(dim=1)
 
     @torch.no_grad()
     def reconstruct(self, images: Tensor) -> tuple[Tensor, Tensor]:
