@@ -120,3 +120,10 @@ def quiet_log() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+def is_compiling() -> bool:
+    """Whether torch.compile is tracing; torch 2.1 does not tell."""
+    import torch
+
+    return hasattr(torch.compiler, 'is_compiling') and torch.compiler.is_compiling()

@@ -202,6 +202,8 @@ BREAKS = [
     Break('cmae_mm/models/utils/micro_batches.py', 'checkpoint(function, part, use_reentrant=False)', 'function(part)', 'tests/models/utils/test_micro_batches.py'),
     Break('cmae_mm/models/utils/micro_batches.py', 'torch.clear_autocast_cache()', 'pass', 'tests/models/utils/test_micro_batches.py'),
     Break('cmae_mm/engine/activation_checkpointing.py', 'partial(checkpoint, module.forward, use_reentrant=False)', 'module.forward', 'tests/engine/test_activation_checkpointing.py'),
+    Break('cmae_mm/models/backbones/cmae_vit.py', 'module.drop_prob = float(module.drop_prob)', 'pass', 'tests/engine/test_compile.py'),
+    Break(CONTRAST_HOOK, "self.compiled = vars(self.model).pop('loss', None)", 'self.compiled = None', 'tests/engine/test_compile.py'),
     Break('cmae_mm/demo/quickstart.py', "meta['seed'] == seed", "meta['seed'] >= 0", 'tests/demo/test_quickstart.py'),
     Break('tools/slurm_train.sh', 'arguments=(${kept[@]+"${kept[@]}"} --resume)', 'arguments+=(--resume)', 'tests/tools/test_launch.py'),
     # what the encoder goes to

@@ -66,10 +66,13 @@ class ContrastDiagnosisHook(Hook):
                 f'{", ".join(missing)}: remove the hook from custom_hooks'
             )
         self.modules = [modules[name] for name in _PARTS]
+        self.model = model
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         if not self.every_n_train_iters(runner, self.interval):
             return
+        # torch.compile does not see hooks that come after it: this step runs without it
+        self.compiled = vars(self.model).pop('loss', None)
         pixel_decoder, feature_decoder, contrastive = self.modules
         self.handles = [
             pixel_decoder.register_full_backward_hook(partial(self._see_gradient, 'gradient_rc')),
@@ -93,6 +96,8 @@ class ContrastDiagnosisHook(Hook):
             return
         for handle in self.handles:
             handle.remove()
+        if self.compiled is not None:
+            self.model.loss = self.compiled
         values = _diagnose(**self.seen)
         self.handles, self.seen = [], {}
         numbers = torch.stack(list(values.values())).tolist()  # waits for the device, once

@@ -122,6 +122,16 @@ class SafeRunner(Runner):
         checkpoint_activations(unwrap(self.model), [names] if isinstance(names, str) else names)
         return super().train()
 
+    def _maybe_compile(self, target: str) -> None:
+        """Compile what the model does with a batch, if the config has ``compile``.
+
+        The host compiles the whole ``train_step``, which mostly consists of what can't be: the
+        backward pass, the optimiser, the log.
+        """
+        wrapped, self.model = self.model, unwrap(self.model)
+        super()._maybe_compile('loss' if hasattr(self.model, 'loss') else target)
+        self.model = wrapped
+
     def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
         """Load a checkpoint into the model; returns all of it."""
         checkpoint = super().load_checkpoint(filename, *args, **kwargs)

@@ -24,7 +24,7 @@ from cmae_mm.models.losses import (
     uniformity,
 )
 from tests.helpers.files import PIPELINE, write_images
-from tests.helpers.tiny import tiny_config
+from tests.helpers.tiny import tiny_config, tiny_model, two_views
 
 NAMES = {
     'alignment',
@@ -115,6 +115,18 @@ def test_gradient_norms_are_those_of_each_loss_with_respect_to_the_tokens(factor
     values = diagnose(model, images(), factor)
     assert values['gradient_rc'] == pytest.approx(expected['loss_rc'], rel=1e-5)
     assert values['gradient_ct'] == pytest.approx(expected['loss_ct'], rel=1e-5)
+
+
+def test_micro_batches_report_the_whole_batch():
+    def values(**fields):
+        model = tiny_model(**fields)
+        torch.manual_seed(5)
+        return diagnose(model, two_views(num_images=8))
+
+    whole = values()
+    assert values(micro_batch=3) == {
+        name: pytest.approx(value, rel=1e-3) for name, value in whole.items()
+    }
 
 
 def _diagnose_rank(rank):

@@ -102,6 +102,8 @@ def test_a_step_that_is_not_finite_changes_nothing(folder, optimiser, what, capf
     cfg = config(folder, 'run', EPOCHS)
     cfg.log_level = 'WARNING'
     cfg.optim_wrapper.optimizer = OPTIMISERS[optimiser]
+    if optimiser == 'scaled':
+        cfg.model.micro_batch = 1
     runner, poison = poisoned(cfg, [3, 7], what, scaled=optimiser == 'scaled')
     assert [step for step, names in poison.changed.items() if not names] == [3, 7]
     assert all(len(names) > 100 for step, names in poison.changed.items() if step not in (3, 7))

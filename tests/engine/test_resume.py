@@ -63,11 +63,12 @@ def train_a_rank(rank, port, cfg, kill_at):
     train(cfg, kill_at)
 
 
-def test_resume_is_exact_in_mixed_precision_and_with_a_seed_of_its_own(folder):
+def test_resume_is_exact_in_mixed_precision_and_micro_batches_and_with_a_seed_of_its_own(folder):
     """Without a seed in the config the checkpoint's is taken."""
     whole, parts = (
         config(folder, name, EPOCHS, precision='bfloat16') for name in ('whole', 'parts')
     )
+    parts.model.micro_batch = whole.model.micro_batch = 1
     parts.randomness = whole.randomness = dict(seed=None, diff_rank_seed=True)
     seed = train(parts, kill_at=4).seed
     parts.resume = True

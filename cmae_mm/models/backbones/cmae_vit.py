@@ -1,6 +1,7 @@
 """The encoder: mmpretrain's Vision Transformer on the visible patches only."""
 
 import torch
+from mmcv.cnn.bricks import DropPath
 from mmpretrain.models import VisionTransformer
 from mmpretrain.models.utils import to_2tuple
 from mmpretrain.registry import MODELS
@@ -69,6 +70,9 @@ class CMAEViT(VisionTransformer):
         self.in_channels = in_channels
         self.mask_ratio = mask_ratio
         self.masking = PatchMasking(self.patch_resolution, mask_ratio, mask_block)
+        for module in self.modules():
+            if isinstance(module, DropPath):  # numpy's numbers end a graph of torch.compile
+                module.drop_prob = float(module.drop_prob)
         # sine-cosine, fixed in pre-training (MAE's recipe)
         self.pos_embed.requires_grad = False
 

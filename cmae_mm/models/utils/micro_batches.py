@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from cmae_mm.compat import is_compiling
+
 Result = TypeVar('Result')  # a tensor, or a (named) tuple of results
 
 
@@ -34,7 +36,8 @@ def in_micro_batches(
         results.append(checkpoint(function, part, use_reentrant=False))
         # Weights in half precision are not shared by the parts: their gradients, which would be
         # summed in half precision, too, are summed in the weights' own.
-        torch.clear_autocast_cache()
+        if not is_compiling():
+            torch.clear_autocast_cache()
     return _join(results)
 
 
