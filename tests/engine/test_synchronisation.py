@@ -12,6 +12,7 @@ from torch.utils.data import default_collate
 
 from cmae_mm.compat import within
 from cmae_mm.engine import FiniteHook
+from cmae_mm.views import ViewParameters
 from tests.helpers.files import PIPELINE, write_images
 from tests.helpers.runs import config
 from tests.helpers.tiny import tiny_model
@@ -84,8 +85,8 @@ def test_from_master_images_to_the_target_nothing_waits(folder, monkeypatch):
         dict(type='PretrainDataset', data_root=str(folder / 'images'), pipeline=PIPELINE)
     )
     batch = default_collate([data[index] for index in range(16)])
-    color = batch['inputs']['target']['color']
-    assert all(value.any() for value in (color['gray'], color['blur'], color['jitter'][:, 3]))
+    view = ViewParameters.unpack(batch['inputs']['target'])
+    assert all(value.any() for value in (view.gray, view.blur, view.jitter[:, 3]))
     model = tiny_model().to('meta')
     with Waits('meta') as waits:
         inputs = model.data_preprocessor(batch, True)

@@ -6,7 +6,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from ..utils.encoder_layer import select
-from ..utils.masking import PatchMask
+from ..utils.masking import PatchMask, removed_patches
 
 
 @MODELS.register_module()
@@ -81,7 +81,8 @@ class CMAEPretrainHead(MAEPretrainHead):
         """
         # float32 under autocast too: the sum over patches overflows float16
         with torch.autocast(pixels.device.type, enabled=False):
-            removed = select(self.construct_target(images.float()), patch_mask.ids_removed)
+            target_pixels = self.construct_target(images.float())
+            removed = select(target_pixels, removed_patches(patch_mask))
             loss_rc = self.loss_module(pixels.float(), removed, pixels.new_ones(removed.shape[:2]))
         loss_ct = self.contrastive(self.predictor((online,))[0], target)
         return {'loss_rc': self.loss_weight * loss_rc, 'loss_ct': loss_ct}

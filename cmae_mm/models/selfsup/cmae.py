@@ -8,7 +8,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from ..utils.masking import PatchMask
+from ..utils.masking import PatchMask, removed_patches
 from ..utils.micro_batches import in_micro_batches
 from ..utils.momentum import MomentumPairs
 
@@ -134,7 +134,7 @@ class CMAE(BaseSelfSupervisor):
     def _decode(self, online_view: Tensor) -> tuple[Tensor, Tensor, PatchMask]:
         """Return the removed patches, (N, L - K, patch² * C), features, (N, D), and the mask."""
         tokens, patch_mask = self.backbone.encode(online_view)
-        pixels = self.pixel_decoder(tokens, patch_mask.ids_restore, patch_mask.ids_removed)
+        pixels = self.pixel_decoder(tokens, patch_mask.ids_restore, removed_patches(patch_mask))
         features = self.feature_decoder(tokens, patch_mask.ids_restore)
         return pixels, features, patch_mask
 

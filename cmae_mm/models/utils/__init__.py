@@ -2,7 +2,7 @@
 
 from .build import build_model
 from .data_preprocessor import CMAEDataPreprocessor
-from .masking import PatchMask, PatchMasking
+from .masking import PatchMask, PatchMasking, removed_patches
 from .momentum import MomentumPairs
 from .position_embedding import sincos_position_embedding
 
@@ -12,5 +12,6 @@ __all__ = [
     'PatchMask',
     'PatchMasking',
     'build_model',
+    'removed_patches',
     'sincos_position_embedding',
 ]

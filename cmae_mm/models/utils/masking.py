@@ -20,10 +20,10 @@ class PatchMask(NamedTuple):
     ids_keep: Tensor
     ids_restore: Tensor
 
-    @property
-    def ids_removed(self) -> Tensor:
-        """The removed patches, int64, shape (N, L - K)."""
-        return self.ids_restore.argsort(dim=1)[:, self.ids_keep.shape[1] :]
+
+def removed_patches(patch_mask: PatchMask) -> Tensor:
+    """Return the removed patches, int64, shape (N, L - K)."""
+    return patch_mask.ids_restore.argsort(dim=1)[:, patch_mask.ids_keep.shape[1] :]
 
 
 class PatchMasking:

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from cmae_mm.models import CMAEPretrainHead
-from cmae_mm.models.utils.masking import PatchMasking
+from cmae_mm.models.utils.masking import PatchMasking, removed_patches
 from tests.helpers.tiny import PROJECTOR
 
 
@@ -47,7 +47,7 @@ def test_reconstruction_loss_equals_a_naive_loop_over_removed_patches(norm_pix):
             total += (pixels[image, patch] - target).square().mean().item()
             count += 1
     embedding = torch.randn(2, 8)
-    removed = torch.stack([pixels[i, patch_mask.ids_removed[i]] for i in range(2)])
+    removed = torch.stack([pixels[i, removed_patches(patch_mask)[i]] for i in range(2)])
     losses = module.loss(removed, images, patch_mask, embedding, embedding)
     assert losses['loss_rc'].item() == pytest.approx(2 * total / count, rel=1e-5)
 

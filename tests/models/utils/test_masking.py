@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cmae_mm.models.utils.masking import PatchMasking
+from cmae_mm.models.utils.masking import PatchMasking, removed_patches
 
 CASES = [((4, 4), 0.75, 1), ((6, 4), 0.65, 2), ((3, 9), 0.5, 3), ((14, 14), 0.65, 2)]
 
@@ -16,7 +16,7 @@ def test_mask_partitions_the_patches(grid, ratio, block):
     for image in range(5):
         both = torch.cat([ids_keep[image], removed[image]])
         assert both.sort().values.equal(patches[image])
-        assert patch_mask.ids_removed[image].sort().values.equal(removed[image])
+        assert removed_patches(patch_mask)[image].sort().values.equal(removed[image])
     assert ids_restore.sort(dim=1).values.equal(patches)
 
 
