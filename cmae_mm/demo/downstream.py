@@ -19,6 +19,7 @@ from . import report
 from .console import console_to_file
 from .predictions import Example, draw_examples, predict_examples
 from .stopwatch import Stopwatch
+from .together import run_together
 
 RANDOM, PRETRAINED = 'from random weights', 'from the checkpoint'
 _PICTURES = 6
@@ -50,6 +51,8 @@ class Result(NamedTuple):
 def run_transfer(tasks: list[Task], checkpoint: str, work_dir: str) -> dict[str, dict]:
     """Train each task from random weights and from a checkpoint, with the same schedule.
 
+    The two trainings of a task run at once, each in a process and with a thread of its own.
+
     Leaves in ``work_dir`` one folder per training with mmengine's logs and checkpoint,
     ``results.json``, one picture of predictions per task, and ``report.html``.
 
@@ -59,26 +62,16 @@ def run_transfer(tasks: list[Task], checkpoint: str, work_dir: str) -> dict[str,
         work_dir: folder to write to.
 
     Returns:
-        metrics by task and start, and ``seconds`` by stage.
+        metrics by task and start, and ``seconds`` by task.
 
     Raises:
         OSError: the work folder can't be written.
-        FileNotFoundError, ValueError: the checkpoint does not fit, see
-            :func:`~cmae_mm.checkpoints.load_encoder`.
+        SystemExit: a training has failed, for example because the checkpoint does not fit; it
+            has printed why.
     """
     require_writable(work_dir)
-    out, timed = Path(work_dir), Stopwatch(stages=2 * len(tasks))
-    results: dict[str, dict[str, Result]] = {}
-    for task in tasks:
-        trained = {}
-        # the checkpoint first, so that a misfit shows at once
-        for start, init in ((PRETRAINED, checkpoint), (RANDOM, None)):
-            folder = out / task.name / start.split()[-1]
-            result = timed(f'{task.name} {start}', _train, task, init, folder)
-            trained[start] = result
-            metrics = (f'{title} {value:.1f} %' for title, value in result.metrics.items())
-            print(f'      {", ".join(metrics)}', flush=True)
-        results[task.name] = {start: trained[start] for start in (RANDOM, PRETRAINED)}
+    out, timed = Path(work_dir), Stopwatch(stages=len(tasks))
+    results = {task.name: timed(task.name, _train_both, task, checkpoint, out) for task in tasks}
     summary = {
         name: {start: result.metrics for start, result in starts.items()}
         for name, starts in results.items()
@@ -87,6 +80,20 @@ def run_transfer(tasks: list[Task], checkpoint: str, work_dir: str) -> dict[str,
     (out / 'results.json').write_text(json.dumps(summary, indent=2) + '\n')
     _report(tasks, results, checkpoint, timed.seconds, out)
     return summary
+
+
+def _train_both(task: Task, checkpoint: str, out: Path) -> dict[str, Result]:
+    """Train from both starts at once and print the metrics of each when it ends."""
+    starts = {RANDOM: None, PRETRAINED: checkpoint}
+    jobs = {
+        start: (task, init, out / task.name / start.split()[-1]) for start, init in starts.items()
+    }
+    trained = {}
+    for start, result in run_together(_train, jobs):
+        metrics = (f'{title} {value:.1f} %' for title, value in result.metrics.items())
+        print(f'      {start}: {", ".join(metrics)}', flush=True)
+        trained[start] = result
+    return {start: trained[start] for start in starts}
 
 
 def _train(task: Task, checkpoint: str | None, folder: Path) -> Result:
@@ -126,16 +133,14 @@ def _report(
         sections[task.name] = report.picture(path, caption) + report.table(
             [('what was loaded', starts[PRETRAINED].loaded)]
         )
-    sections['Time'] = report.table(
-        [('training', 'seconds'), *((stage, f'{value:.0f}') for stage, value in seconds.items())]
-    )
-    threads, cores = torch.get_num_threads(), os.cpu_count()
+    times = ((name, f'{value:.0f}') for name, value in seconds.items())
+    sections['Time'] = report.table([('task, both trainings at once', 'seconds'), *times])
     report.write_page(
         out / 'report.html',
         'One checkpoint, every downstream task',
         f'{checkpoint}, fine-tuned for each task, compared with the same training from random '
-        f'weights; one seed, {platform.machine()}, {cores} cores, {threads} threads, torch '
-        f'{torch.__version__}.',
+        f'weights; one seed, one thread per training, {platform.machine()}, {os.cpu_count()} '
+        f'cores, torch {torch.__version__}.',
         sections,
     )
 

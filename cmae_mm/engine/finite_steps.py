@@ -91,7 +91,7 @@ class FiniteSteps:
             # it looks for infinite gradients itself; the loss may be one without having any
             gradients[0].masked_fill_(left_out.bool(), torch.inf)
             self.make_step(**kwargs)
-        elif getattr(optimizer, '_step_supports_amp_scaling', False):
+        elif all(group.get('fused') for group in optimizer.param_groups):
             optimizer.found_inf = left_out
             self.make_step(**kwargs)
         elif not left_out:

@@ -9,7 +9,7 @@ from mmpretrain.engine import LearningRateDecayOptimWrapperConstructor
 from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
-from cmae_mm.compat import quiet_log
+from cmae_mm.compat import quiet_log, within
 
 # Tokens and positions, which are not weights of layers and get no weight decay.
 _UNDECAYED = ('cls_token', 'pos_embed', 'rel_pos')
@@ -88,13 +88,14 @@ class LayerDecayOptimWrapperConstructor(LearningRateDecayOptimWrapperConstructor
 
 
 def prefer_fused(optim_wrapper_cfg: dict) -> dict:
-    """Let Adam and AdamW take torch's fused form on GPUs, unless their config has ``fused``.
+    """Let Adam and AdamW take torch's fused form, unless their config has ``fused``.
 
     It is the fastest, and it can leave out a step without waiting for the device (see
-    :class:`~cmae_mm.engine.finite_steps.FiniteSteps`).
+    :class:`~cmae_mm.engine.finite_steps.FiniteSteps`). On CPUs torch has it since 2.4.
     """
     optimizer = optim_wrapper_cfg['optimizer'].copy()
-    if optimizer.get('type') in ('Adam', 'AdamW') and torch.cuda.is_available():
+    there = torch.cuda.is_available() or not within(torch.__version__, '<2.4')
+    if optimizer.get('type') in ('Adam', 'AdamW') and there:
         optimizer.setdefault('fused', True)
     return {**optim_wrapper_cfg, 'optimizer': optimizer}
 

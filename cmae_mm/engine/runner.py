@@ -16,6 +16,7 @@ from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 from cmae_mm.checkpoints import unwrap
+from cmae_mm.linear import use_fastest_linear
 
 from .activation_checkpointing import checkpoint_activations
 from .agreement import PEER_TIMEOUT, on_main_process
@@ -80,6 +81,12 @@ class SafeRunner(Runner):
             print_log(f"the run's seed is {start.seed}, that of its checkpoint", 'current')
             self._randomness_cfg.update(seed=start.seed)
             self.set_randomness(**self._randomness_cfg)
+
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        """Build the model, with the fastest linear layers that the processor has."""
+        model = super().build_model(model)
+        use_fastest_linear(model)
+        return model
 
     def setup_env(self, env_cfg: dict) -> None:
         """Set up the environment; ranks wait 5 minutes for each other unless the config says."""

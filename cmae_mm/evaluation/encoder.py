@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cmae_mm.checkpoints import load_state_dict
 from cmae_mm.checkpoints.encoder import load_encoder_tensors
+from cmae_mm.linear import use_fastest_linear
 from cmae_mm.models import build_model, plain_encoder
 
 
@@ -74,6 +75,7 @@ def build_encoder(
     # the config is the one of the training: its grid is the checkpoint's
     grid = getattr(backbone, 'patch_resolution', None)
     load_encoder_tensors(backbone, tensors, source, grid=grid)
+    use_fastest_linear(backbone)
     return FrozenEncoder(backbone, model.data_preprocessor)
 
 

@@ -69,11 +69,15 @@ def test_what_is_frozen_is_in_no_group():
     assert [id(p) for p in group['params']] == [id(p) for p in layers[1].parameters()]
 
 
-def test_adam_is_fused_on_gpus_alone(monkeypatch):
+def test_adam_is_fused_where_torch_can(monkeypatch):
     def fused(**fields):
         return prefer_fused(dict(optimizer=dict(fields)))['optimizer'].get('fused')
 
+    monkeypatch.setattr(torch, '__version__', '2.3.1')
     assert fused(type='AdamW') is None
+    monkeypatch.setattr(torch, '__version__', '2.4.0')
+    assert fused(type='AdamW')
+    monkeypatch.setattr(torch, '__version__', '2.3.1')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     assert fused(type='AdamW') and fused(type='Adam')
     assert fused(type='AdamW', fused=False) is False and fused(type='SGD') is None
