@@ -1,11 +1,12 @@
 #!/usr/bin/env python
 """Take a small checkpoint through classification, segmentation and detection.
 
-python tools/downstream.py [--checkpoint work_dirs/quickstart/epoch_8.pth] [--tasks ...]
+python tools/downstream.py [--checkpoint CHECKPOINT] [--tasks ...]
 """
 
 # ruff: noqa: E402
 import argparse
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from cmae_mm.demo.scenes import ensure_builtin_scenes
 from cmae_mm.engine.errors import one_line_errors
 
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs'
-QUICKSTART = 'work_dirs/quickstart/epoch_8.pth'
 METRICS = {
     'classification': {'accuracy/top1': 'accuracy'},
     'segmentation': {'mIoU': 'mIoU', 'aAcc': 'pixel accuracy'},
@@ -39,7 +39,7 @@ METRICS = {
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        '--checkpoint', default=QUICKSTART, help="of cmae_quickstart.py; made if it's the default"
+        '--checkpoint', help="of cmae_quickstart.py (default: the quickstart's; made if missing)"
     )
     parser.add_argument('--tasks', nargs='+', choices=METRICS, default=list(METRICS))
     parser.add_argument('--work-dir', default='work_dirs/downstream', help='folder for everything')
@@ -47,12 +47,22 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def quickstart_checkpoint() -> str:
+    """Return the path of the quickstart's checkpoint, which is made if it is missing."""
+    cfg = Config.fromfile(CONFIGS / 'cmae/cmae_quickstart.py')
+    checkpoint = f'{cfg.work_dir}/epoch_{cfg.train_cfg.max_epochs}.pth'
+    if not Path(checkpoint).exists():
+        print(f'No {checkpoint}: pre-training it')
+        run_quickstart(cfg)
+    return checkpoint
+
+
 def main() -> None:
     args = parse_args()
+    # imported once, and not by each training
+    multiprocessing.set_forkserver_preload(['cmae_mm.demo.downstream'])
     with one_line_errors():
-        if args.checkpoint == QUICKSTART and not Path(QUICKSTART).exists():
-            print(f'No {QUICKSTART}: pre-training it')
-            run_quickstart(Config.fromfile(CONFIGS / 'cmae/cmae_quickstart.py'))
+        checkpoint = args.checkpoint or quickstart_checkpoint()
         ensure_builtin_images('data/builtin')
         ensure_builtin_scenes('data/scenes')
         tasks = []
@@ -60,7 +70,7 @@ def main() -> None:
             cfg = Config.fromfile(CONFIGS / f'benchmarks/{name}/quickstart.py')
             cfg.merge_from_dict({'randomness.seed': args.seed})
             tasks.append(Task(name.capitalize(), cfg, METRICS[name]))
-        run_transfer(tasks, args.checkpoint, args.work_dir)
+        run_transfer(tasks, checkpoint, args.work_dir)
         print(f'Report: {args.work_dir}/report.html')
 
 

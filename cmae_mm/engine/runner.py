@@ -15,8 +15,6 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
-from cmae_mm.checkpoints import unwrap
-from cmae_mm.linear import use_fastest_linear
 
 from .activation_checkpointing import checkpoint_activations
 from .agreement import PEER_TIMEOUT, on_main_process
@@ -92,6 +90,7 @@ class SafeRunner(Runner):
         """Set up the environment; ranks wait 5 minutes for each other unless the config says."""
         dist_cfg = {'timeout': PEER_TIMEOUT, **env_cfg.get('dist_cfg', {})}
         super().setup_env({**env_cfg, 'dist_cfg': dist_cfg})
+        keep_freed_memory()
 
     def build_message_hub(self, message_hub: dict | None = None) -> PatientMessageHub:
         """Build the hub of logged values, which does not wait for the device at each step."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cmae_mm.checkpoints import load_state_dict
 from cmae_mm.checkpoints.encoder import load_encoder_tensors
-from cmae_mm.linear import use_fastest_linear
+from cmae_mm.cpu import use_fastest_linear
 from cmae_mm.models import build_model, plain_encoder
 
 

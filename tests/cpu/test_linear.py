@@ -5,8 +5,8 @@ import torch
 from mmpretrain.registry import MODELS
 from torch import nn
 
-from cmae_mm import linear
-from cmae_mm.linear import OneDNNLinear, use_fastest_linear
+from cmae_mm.cpu import linear
+from cmae_mm.cpu.linear import OneDNNLinear, use_fastest_linear
 from tests.helpers.tiny import tiny_config, two_views
 
 
