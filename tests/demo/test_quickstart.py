@@ -105,6 +105,14 @@ def test_an_interrupted_quickstart_goes_on_where_it_was_and_no_other(cfg):
     assert seed_of(folder) == 1
 
 
+def test_every_file_names_its_checkpoint():
+    cfg, root = read_config(CONFIG), CONFIG.parents[2]
+    texts = [root / 'README.md', *(root / 'docs').glob('*.md'), *(root / 'configs').rglob('*.py')]
+    named = [re.findall(rf'{cfg.work_dir}/epoch_(\d+)\.pth', path.read_text()) for path in texts]
+    assert len(sum(named, [])) > 3
+    assert {int(epoch) for epoch in sum(named, [])} == {cfg.train_cfg.max_epochs}
+
+
 def test_a_seed_gives_the_same_features_before_training(cfg):
     from cmae_mm.demo.quickstart import _evaluate
 

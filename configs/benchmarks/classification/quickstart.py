@@ -20,13 +20,13 @@ model = dict(
         out_type='avg_featmap',
         final_norm=False,
         init_cfg=dict(
-            type='Pretrained', checkpoint='work_dirs/quickstart/epoch_8.pth', prefix='backbone.'
+            type='Pretrained', checkpoint='work_dirs/quickstart/epoch_24.pth', prefix='backbone.'
         ),
     ),
     head=dict(type='LinearClsHead', num_classes=14, in_channels=128),
 )
 
-data_preprocessor = dict(mean=[127.5], std=[50.0], to_rgb=False)
+data_preprocessor = dict(mean=[127.5], std=[25.0], to_rgb=False)
 load = dict(type='LoadImageFromFile', color_type='grayscale')
 train_pipeline = [
     load,

@@ -1,7 +1,7 @@
 # Mask R-CNN on scenes of the built-in photographs (128x128, 5 classes), on any CPU.
 # Command: tools/downstream.py --tasks detection (make downstream), or, with the scenes that it
 #     writes to data/scenes: tools/train.py configs/benchmarks/detection/quickstart.py \
-#     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/quickstart/epoch_8.pth
+#     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/quickstart/epoch_24.pth
 # Hardware: 2 CPU cores.
 # Measured: see docs/detection.md.
 _base_ = './vit-base-p16_fpn_mask-rcnn_8xb2-amp-1x_coco.py'
@@ -12,7 +12,7 @@ strides = [4, 8, 16, 32]  # of the pyramid, from patches of 8 pixels
 rois = dict(out_channels=width, featmap_strides=strides)
 model = dict(
     # the scenes are grey
-    data_preprocessor=dict(mean=[127.5], std=[50.0], bgr_to_rgb=False),
+    data_preprocessor=dict(mean=[127.5], std=[25.0], bgr_to_rgb=False),
     backbone=dict(
         arch=dict(
             _delete_=True, embed_dims=128, num_layers=4, num_heads=4, feedforward_channels=512

@@ -1,7 +1,7 @@
 # A small UperNet on scenes of the built-in photographs (128x128, 14 classes), on any CPU.
 # Command: tools/downstream.py --tasks segmentation (make downstream), or, with the scenes that it
 #     writes to data/scenes: tools/train.py configs/benchmarks/segmentation/quickstart.py \
-#     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/quickstart/epoch_8.pth
+#     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/quickstart/epoch_24.pth
 # Hardware: 2 CPU cores.
 # Measured: see docs/segmentation.md.
 _base_ = './vit-base-p16_upernet_8xb2-amp-160k_ade20k-512x512.py'
@@ -12,7 +12,7 @@ classes = (
 )
 model = dict(
     # the scenes are grey
-    data_preprocessor=dict(size=(128, 128), mean=[127.5], std=[50.0], bgr_to_rgb=False),
+    data_preprocessor=dict(size=(128, 128), mean=[127.5], std=[25.0], bgr_to_rgb=False),
     backbone=dict(
         arch=dict(
             _delete_=True, embed_dims=128, num_layers=4, num_heads=4, feedforward_channels=512
