@@ -1,6 +1,13 @@
 """What torch leaves to be gained on a CPU: the processor's whole width, and memory at hand."""
 
-from .linear import use_fastest_linear
+from .attention import cpu_attention, suits_cpu
+from .linear import product_of, use_fastest_linear
 from .memory import keep_freed_memory
 
-__all__ = ['keep_freed_memory', 'use_fastest_linear']
+__all__ = [
+    'cpu_attention',
+    'keep_freed_memory',
+    'product_of',
+    'suits_cpu',
+    'use_fastest_linear',
+]

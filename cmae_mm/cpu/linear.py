@@ -4,6 +4,7 @@ torch hands float32 products to MKL, which on AMD's processors leaves half of AV
 oneDNN, which torch has as well and uses for convolutions, does not.
 """
 
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from mmcv.cnn.bricks import Linear as HostLinear
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 from cmae_mm.compat import within
 
@@ -42,10 +44,24 @@ class OneDNNLinear(nn.Linear):
     """``nn.Linear`` whose float32 products on CPUs are oneDNN's; all others are its own."""
 
     def forward(self, x: Tensor) -> Tensor:
-        float32 = x.dtype == self.weight.dtype == torch.float32 and not _autocast_on_cpu()
-        if float32 and x.is_cpu and x.ndim > 1 and x.numel():
+        if product_of(self, x) is _product:
             return _OneDNNProduct.apply(x, self.weight, self.bias)
         return super().forward(x)
+
+
+def product_of(layer: nn.Linear, x: Tensor) -> Callable[..., Tensor]:
+    """Return the function by which a layer is best applied: ``F.linear``, or oneDNN's.
+
+    Both take input, weight and bias; oneDNN's has no gradient.
+
+    Args:
+        layer: to be applied.
+        x: its input.
+    """
+    float32 = x.dtype == layer.weight.dtype == torch.float32 and not _autocast_on_cpu()
+    if isinstance(layer, OneDNNLinear) and float32 and x.is_cpu and x.ndim > 1 and x.numel():
+        return _product
+    return F.linear
 
 
 class _OneDNNProduct(torch.autograd.Function):

@@ -15,6 +15,8 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
+from cmae_mm.checkpoints import unwrap
+from cmae_mm.cpu import keep_freed_memory, use_fastest_linear
 
 from .activation_checkpointing import checkpoint_activations
 from .agreement import PEER_TIMEOUT, on_main_process

@@ -1,6 +1,6 @@
 """The host's Transformer layer, which keeps less for the backward pass and copies less."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from mmcv.cnn.bricks.transformer import FFN
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from .cpu_attention import cpu_attention, suits_cpu
+from cmae_mm.cpu import cpu_attention, product_of, suits_cpu
 
 
 class EncoderLayer(TransformerEncoderLayer):
@@ -81,7 +81,9 @@ class FeedForward(FFN):
     def forward(self, x: Tensor, identity: Tensor | None = None) -> Tensor:
         """Map (N, L, D) to (N, L, D), added to ``identity`` (by default the input)."""
         (expand, *_), contract, _ = self.layers
-        out = _GELULinear.apply(expand(x), contract.weight, contract.bias)
+        hidden = expand(x)
+        product = product_of(contract, hidden)
+        out = _GELULinear.apply(hidden, contract.weight, contract.bias, product)
         return (x if identity is None else identity) + self.dropout_layer(self.gamma2(out))
 
 
@@ -101,17 +103,20 @@ class _GELULinear(torch.autograd.Function):
     """``linear(gelu(x), weight, bias)``, which keeps x alone."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(
+        ctx, x: Tensor, weight: Tensor, bias: Tensor, product: Callable[..., Tensor]
+    ) -> Tensor:
         ctx.save_for_backward(x, weight)
+        ctx.product = product
         # x has the precision of the layer before: under autocast lower than the weights'
         with torch.autocast(x.device.type, enabled=False):
-            return F.linear(F.gelu(x), weight.to(x.dtype), bias.to(x.dtype))
+            return product(F.gelu(x), weight.to(x.dtype), bias.to(x.dtype))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         rows = grad.flatten(0, -2)
-        grad_weight = rows.T @ F.gelu(x).flatten(0, -2)
-        grad_x = torch.ops.aten.gelu_backward(grad @ weight.to(x.dtype), x)
-        return grad_x, grad_weight, rows.sum(dim=0)
+        grad_weight = ctx.product(rows.T, F.gelu(x).flatten(0, -2).T)
+        grad_x = torch.ops.aten.gelu_backward(ctx.product(grad, weight.to(x.dtype).T), x)
+        return grad_x, grad_weight, rows.sum(dim=0), None

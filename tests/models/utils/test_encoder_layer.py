@@ -2,6 +2,7 @@ import pytest
 import torch
 from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
 
+from cmae_mm.cpu import linear, product_of, use_fastest_linear
 from cmae_mm.models.utils.encoder_layer import EncoderLayer, use_encoder_layers
 
 TOKENS, WIDTH, HIDDEN = 5, 16, 64
@@ -47,6 +48,20 @@ def test_results_and_gradients_are_the_hosts(fields):
         output = layer(x)
         results.append((output, gradients(layer, x, output)))
     torch.testing.assert_close(*results)
+
+
+def test_onednn_computes_as_the_host_does(monkeypatch):
+    monkeypatch.setattr(linear, '_mkl_is_slow', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    host, own = pair()
+    use_fastest_linear(own)
+    hidden = own.ffn.layers[0][0](tokens())
+    assert product_of(own.ffn.layers[1], hidden) is not torch.nn.functional.linear
+    x, results = tokens(), []
+    for layer in (host, own):
+        output = layer(x)
+        results.append((output, gradients(layer, x, output)))
+    torch.testing.assert_close(*results, rtol=1e-5, atol=1e-5)
 
 
 def test_some_tokens_are_those_of_all():

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cmae_mm.models.utils.cpu_attention import cpu_attention
+from cmae_mm.cpu import cpu_attention
 
 
 @pytest.mark.parametrize('queries', [1, 5, 7])
