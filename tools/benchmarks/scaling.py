@@ -135,7 +135,7 @@ def predict(gpus: int, flops: float, parameters: int, args: argparse.Namespace) 
 def predict_all(args: argparse.Namespace) -> list[dict]:
     """Print and return the estimate for several numbers of GPUs."""
     with quiet_log():
-        model = build('CMAE, paper', 'b', 'float32', 2, compiled=False).model
+        model = build('CMAE, paper', 'b', 'float32', 2).model
     parameters = sum(p.numel() for p in model.parameters() if p.requires_grad)
     flops = flops_per_image('b', 'CMAE, paper')
     rows = [predict(gpus, flops, parameters, args) for gpus in (8, 32, 256)]
