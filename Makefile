@@ -10,7 +10,7 @@ default = $(call install,default,.venv)
 openmmlab = $(call install,openmmlab,.venv-openmmlab)
 lint = $(call install,lint,.venv-lint)
 
-.PHONY: help quickstart downstream test test-openmmlab reliability lint clean
+.PHONY: help quickstart downstream test test-openmmlab reliability benchmark lint clean
 
 help: ## list the targets
 	@echo 'make [PYTHON=python3.11] TARGET'
@@ -38,6 +38,10 @@ test-openmmlab: ## run the tests that do not need compiled operators on the last
 reliability: ## kill runs, damage images and time the checks at length (ARGS such as --images DIR)
 	@$(default) --ops
 	@.venv/bin/python -m tests.reliability $(ARGS)
+
+benchmark: ## measure the data path and the training step on idle cores; fails if a ratio has fallen
+	@$(default) --ops
+	@.venv/bin/python -m pytest -m benchmark -s $(ARGS)
 
 lint: ## check style and format
 	@$(lint)
