@@ -29,6 +29,7 @@ from report import machine, write_results
 from train_step import CONFIGS, Case, build, flops_per_image, kept_for_backward, seconds, step
 
 from cmae_mm.compat import quiet_log
+from cmae_mm.cpu import keep_freed_memory, use_fastest_linear
 from cmae_mm.engine.errors import one_line_errors
 from cmae_mm.engine.ranks import run_ranks
 from cmae_mm.models import build_model
@@ -66,6 +67,7 @@ def small_case(size: Size) -> Case:
     torch.manual_seed(0)
     with quiet_log():
         model = revert_sync_batchnorm(build_model(cfg)).train()
+        use_fastest_linear(model)  # as SafeRunner does
         if get_world_size() > 1:
             model = MMDistributedDataParallel(model)
         optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
@@ -78,6 +80,7 @@ def time_small(rank: int, options: tuple[Size, int]) -> dict[str, float]:
     """Measure a small model's step in this process: seconds and bytes kept."""
     size, rounds = options
     torch.set_num_threads(1)
+    keep_freed_memory()
     case = small_case(size)
     step(case)
     best = min(seconds(step, case) for _ in range(rounds))
@@ -185,6 +188,7 @@ def main() -> None:
     init_default_scope('mmpretrain')
     with one_line_errors():
         print(f'{machine()}; measured with one thread per process')
+        time_small(0, (Size(), 1))  # threads and memory
         growth = measure_growth(args.rounds)
         estimates = predict_all(args)
         draw(growth, args.out / 'scaling.png')
