@@ -241,22 +241,22 @@ class BytesMoved(TorchDispatchMode):
         return result
 
 
-def estimate_device_views(load: Callable, paths: list[str], batch: int) -> dict[str, float]:
+def estimate_device_views(load: Callable, paths: list[str]) -> dict[str, float]:
     """Estimate what making views costs a GPU, per image, from bytes moved and FLOPs counted."""
     cfg = Config.fromfile(CONFIG)
     preprocessor, model = MODELS.build(cfg.data_preprocessor), MODELS.build(cfg.model)
     np.random.seed(0)
-    inputs = default_collate([load(path) for path in paths[:batch]])
+    inputs = default_collate([load(path) for path in paths])
     with BytesMoved() as moved:
         views = preprocessor(inputs)['inputs']
     # fused attention is not counted on CPUs
     with FlopCounterMode(display=False) as flops, sdpa_kernel(SDPBackend.MATH):
         losses = model.loss([view[:2] for view in views])
         sum(value for name, value in losses.items() if 'loss' in name).backward()
-    views_ms = moved.total / batch / GPU_BANDWIDTH * 1000
+    views_ms = moved.total / len(paths) / GPU_BANDWIDTH * 1000
     step_ms = flops.get_total_flops() / 2 / GPU_FLOPS / GPU_UTILISATION * 1000
     return {
-        'bytes_moved': moved.total / batch,
+        'bytes_moved': moved.total / len(paths),
         'step_flop': flops.get_total_flops() / 2,
         'views_ms': views_ms,
         'step_ms': step_ms,
@@ -333,16 +333,11 @@ def run(folder: Path, args: argparse.Namespace) -> None:
     print(f'{len(set(paths))} images, one core; best of {args.rounds}')
     print_rows(per_core, TARGETS)
 
-    parts = {f'{name}': function for name, function in stages(device.pipeline).items()}
-    parts['PackViews, views made here'] = rows[WORKER]
-    sums, before = time_rows(parts, paths, args.rounds), 0.0
-    per_stage = {}
-    for name, ms in sums.items():
-        if name != 'PackViews, views made here':
-            per_stage[name], before = ms - before, ms
-    per_stage['PackViews, views made here'] = (
-        sums['PackViews, views made here'] - sums['ColorAugment']
-    )
+    parts = {**stages(device.pipeline), 'PackViews, views made here': rows[WORKER]}
+    sums = time_rows(parts, paths, args.rounds)
+    *before, packing, packing_views = sums.values()
+    steps = np.diff([0.0, *before, packing]).tolist()
+    per_stage = dict(zip(sums, [*steps, packing_views - before[-1]], strict=True))
     print('stages of it, ms/image')
     for name, ms in per_stage.items():
         print(f'    {name:34}{ms:10.3f}')
@@ -362,7 +357,7 @@ def run(folder: Path, args: argparse.Namespace) -> None:
             {name: (times, None) for name, times in LOADER_TARGETS.items()} if workers == 1 else {},
         )
 
-    estimate = estimate_device_views(rows[MASTER], paths, args.batch)
+    estimate = estimate_device_views(rows[MASTER], paths)
     print(
         'views on a GPU, estimated: {bytes_moved:.3g} bytes moved per image at {bandwidth:.3g}/s '
         'are {views_ms:.4f} ms, {share:.1%} (target <= {target:.0%}) of a step of {step_flop:.3g} '
