@@ -20,7 +20,7 @@ from cmae_mm.demo.contrast import TROUBLES, run_troubles
 from cmae_mm.engine.errors import one_line_errors
 
 CONFIG = Path(__file__).resolve().parent.parent / 'configs/cmae/cmae_quickstart.py'
-# The runs of docs/contrast.md: half of the quickstart's epochs, and half of its contrast.
+# The runs of docs/contrast.md: fewer epochs, and images of half the contrast.
 SHORT = {
     'train_cfg.max_epochs': 8,
     'param_scheduler.1.T_max': 7,

@@ -172,7 +172,7 @@ SMALL = {
     # master, crop, shift, smallest crop, batch, epochs, warm-up, momentum
     'cmae/cmae_vit-tiny-p4_cifar10': (36, 32, 4, 0.2, 128, 60, 6, 0.99),
     'mae/mae_vit-tiny-p4_cifar10': (32, 32, 0, 0.2, 128, 60, 6, None),
-    'cmae/cmae_quickstart': (72, 64, 8, 0.4, 64, 16, 1, 0.99),
+    'cmae/cmae_quickstart': (72, 64, 8, 0.4, 64, 18, 1, 0.99),
 }
 
 

@@ -53,7 +53,7 @@ def data(tmp_path_factory):
 def checkpoint(tmp_path_factory):
     """Of the quickstart's encoder, untrained."""
     quickstart = read_config(CONFIGS.parent / 'cmae' / 'cmae_quickstart.py')
-    path = tmp_path_factory.mktemp('checkpoint') / 'epoch_16.pth'
+    path = tmp_path_factory.mktemp('checkpoint') / 'epoch_18.pth'
     torch.save({'state_dict': MODELS.build(quickstart.model).state_dict()}, path)
     return str(path)
 

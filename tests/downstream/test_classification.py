@@ -185,13 +185,13 @@ def quickstart(tmp_path):
     torch.manual_seed(0)
     encoder = DownstreamViT(arch, img_size=64, patch_size=8, in_channels=1)
     tensors = {f'backbone.{name}': tensor for name, tensor in encoder.state_dict().items()}
-    torch.save({'state_dict': tensors}, tmp_path / 'epoch_16.pth')
+    torch.save({'state_dict': tensors}, tmp_path / 'epoch_18.pth')
     for split in ('train', 'test'):
         for label in range(14):
             write_images(tmp_path / 'images' / split / f'class{label:02}', num=2, size=(64, 64))
     return {
         **{f'model.backbone.arch.{name}': value for name, value in arch.items()},
-        'model.backbone.init_cfg.checkpoint': str(tmp_path / 'epoch_16.pth'),
+        'model.backbone.init_cfg.checkpoint': str(tmp_path / 'epoch_18.pth'),
         'model.head.in_channels': 24,
         'train_dataloader.dataset.data_root': str(tmp_path / 'images'),
         'val_dataloader.dataset.data_root': str(tmp_path / 'images'),
@@ -236,7 +236,7 @@ def test_quickstart_trains_validates_and_tests(quickstart, tmp_path):
     assert len(scalars['val/accuracy/top1'].data[0]) == 2
     log = Path(runner._log_dir, f'{runner.timestamp}.log').read_text()
     report = '28/28 encoder tensors, newly initialised: ln2 (2), not used: ln1 (2)'
-    assert f'epoch_16.pth: {report}' in log
+    assert f'epoch_18.pth: {report}' in log
     assert (tmp_path / 'run' / 'epoch_2.pth').is_file()
 
 

@@ -20,7 +20,7 @@ model = dict(
         out_type='avg_featmap',
         final_norm=False,
         init_cfg=dict(
-            type='Pretrained', checkpoint='work_dirs/quickstart/epoch_16.pth', prefix='backbone.'
+            type='Pretrained', checkpoint='work_dirs/quickstart/epoch_18.pth', prefix='backbone.'
         ),
     ),
     head=dict(type='LinearClsHead', num_classes=14, in_channels=128),

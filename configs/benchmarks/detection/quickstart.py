@@ -1,7 +1,7 @@
 # Mask R-CNN on scenes of the built-in photographs (128x128, 5 classes), on any CPU.
 # Command: tools/downstream.py --tasks detection (make downstream), or, with the scenes that it
 #     writes to data/scenes: tools/train.py configs/benchmarks/detection/quickstart.py \
-#     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/quickstart/epoch_16.pth
+#     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/quickstart/epoch_18.pth
 # Hardware: 2 CPU cores.
 # Measured: see docs/detection.md.
 _base_ = './vit-base-p16_fpn_mask-rcnn_8xb2-amp-1x_coco.py'

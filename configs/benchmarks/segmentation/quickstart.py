@@ -1,7 +1,7 @@
 # A small UperNet on scenes of the built-in photographs (128x128, 14 classes), on any CPU.
 # Command: tools/downstream.py --tasks segmentation (make downstream), or, with the scenes that it
 #     writes to data/scenes: tools/train.py configs/benchmarks/segmentation/quickstart.py \
-#     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/quickstart/epoch_16.pth
+#     --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/quickstart/epoch_18.pth
 # Hardware: 2 CPU cores.
 # Measured: see docs/segmentation.md.
 _base_ = './vit-base-p16_upernet_8xb2-amp-160k_ade20k-512x512.py'
