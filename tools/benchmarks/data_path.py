@@ -27,7 +27,6 @@ from mmengine.dataset import Compose, default_collate
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
 from PIL import Image
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 from torch.utils.data import DataLoader
@@ -249,8 +248,8 @@ def estimate_device_views(load: Callable, paths: list[str]) -> dict[str, float]:
     inputs = default_collate([load(path) for path in paths])
     with BytesMoved() as moved:
         views = preprocessor(inputs)['inputs']
-    # fused attention is not counted on CPUs
-    with FlopCounterMode(display=False) as flops, sdpa_kernel(SDPBackend.MATH):
+    torch.backends.cuda.enable_flash_sdp(False)  # fused attention is not counted on CPUs
+    with FlopCounterMode(display=False) as flops:
         losses = model.loss([view[:2] for view in views])
         sum(value for name, value in losses.items() if 'loss' in name).backward()
     views_ms = moved.total / len(paths) / GPU_BANDWIDTH * 1000
