@@ -72,10 +72,10 @@ def test_leaves_what_it_says(name, data, checkpoint, tmp_path, capsys):
     # the screen has the stages and results, the host's log is in a file
     stage, *lines = capsys.readouterr().out.splitlines()
     assert stage == f'[1/1] {task}'
-    assert sorted(lines) == [
+    assert len(lines) == 2 and set(lines) == {
         f'      {start}: {title} {results[task][start][title]:.1f} %'
         for start in (PRETRAINED, RANDOM)
-    ]
+    }
     loaded = (tmp_path / task / 'checkpoint' / 'console.log').read_text()
     assert 'encoder tensors' in loaded
     assert 'encoder tensors' not in (tmp_path / task / 'weights' / 'console.log').read_text()
