@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Time the way from image files to training, beside other ways and beside the limit.
 
-python tools/benchmarks/data_path.py [--images DIR] [--out work_dirs/benchmarks/data_path]
+python tools/benchmarks/data_path.py [--images DIR] [--out work_dirs/benchmarks]
 
 One thread per process. Every row is the best of several rounds over the same images, the rows in
 turn, so that a machine whose speed drifts is fair to all. Without --images the built-in photographs
@@ -9,7 +9,6 @@ are cut and written as JPEGs of 500x400. Leaves a JSON and a plot.
 """
 
 import argparse
-import json
 import random
 import tempfile
 import time
@@ -27,6 +26,7 @@ from mmengine.dataset import Compose, default_collate
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS, MODELS, TRANSFORMS
 from PIL import Image
+from report import Ratio, write_results
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 from torch.utils.data import DataLoader
@@ -304,7 +304,7 @@ def main() -> None:
     parser.add_argument('--num', type=int, default=192, help='how many of them')
     parser.add_argument('--batch', type=int, default=64, help='images per batch of the DataLoader')
     parser.add_argument('--rounds', type=int, default=5)
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmarks/data_path'))
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmarks'))
     args = parser.parse_args()
     _one_thread(0)
     init_default_scope('mmpretrain')
@@ -375,10 +375,29 @@ def run(folder: Path, args: argparse.Namespace) -> None:
         'ms_per_stage': per_stage,
         'ms_with_workers': loaders,
         'views_on_gpu_estimated': estimate,
-        'targets': {'ms_per_image': TARGETS, 'with_one_worker': LOADER_TARGETS},
     }
-    (args.out / 'data_path.json').write_text(json.dumps(figures, indent=2) + '\n')
-    print(f'{args.out}/data_path.png, {args.out}/data_path.json')
+    write_results(args.out, 'data_path', figures, ratios_of(per_core, loaders[1], estimate))
+
+
+def ratios_of(
+    per_core: dict[str, float], loader: dict[str, float], estimate: dict[str, float]
+) -> list[Ratio]:
+    """What was measured, beside its targets."""
+    ratios = []
+    for name, (speed, share) in TARGETS.items():
+        ratios.append(
+            Ratio(f'speed / released: {name}', per_core[RELEASED] / per_core[name], speed)
+        )
+        if share:
+            ratios.append(Ratio(f'speed / limit: {name}', per_core[LIMIT] / per_core[name], share))
+    for name, speed in LOADER_TARGETS.items():
+        gain = loader[RELEASED] / loader[name]
+        ratios.append(Ratio(f'speed / released, one worker: {name}', gain, speed))
+    share = estimate['share']
+    return [
+        *ratios,
+        Ratio('views, share of a step on a GPU (estimated)', share, DEVICE_TARGET, True),
+    ]
 
 
 if __name__ == '__main__':

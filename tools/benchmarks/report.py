@@ -32,7 +32,7 @@ class Ratio(NamedTuple):
 
     def __str__(self) -> str:
         sign, verdict = '<=' if self.at_most else '>=', 'ok' if self.kept else 'MISSED'
-        return f'{self.name:58}{self.value:8.2f}  {sign} {self.limit:<5g} {verdict}'
+        return f'{self.name:72}{self.value:8.2f}  {sign} {self.limit:<5g} {verdict}'
 
 
 def machine() -> str:
