@@ -111,6 +111,7 @@ def test_imports_are_quiet_and_the_log_is_not_afterwards():
 
 
 HOSTS = {'cv2', 'matplotlib', 'mmcv', 'mmengine', 'mmpretrain', 'numpy', 'PIL', 'torch'}
+HOSTS |= {'filelock', 'fsspec'}  # which torch requires
 
 
 def test_what_is_imported_with_a_module_comes_with_a_host_or_is_declared():
