@@ -49,8 +49,7 @@ train_dataloader = dict(
 feature_eval = dict(train='data/builtin/train', test='data/builtin/test')
 
 train_cfg = dict(max_epochs=18)
-# float32: as fast as bfloat16 at this size, and the same on every CPU
-optim_wrapper = dict(dtype='float32', optimizer=dict(lr=1e-3))
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
 auto_scale_lr = dict(base_batch_size=64)
 epochs = dict(by_epoch=True, convert_to_iter_based=True)
 param_scheduler = [

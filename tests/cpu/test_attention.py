@@ -5,10 +5,11 @@ from torch.nn import functional as F
 from cmae_mm.cpu import cpu_attention
 
 
+@pytest.mark.parametrize('tokens', [5, 100])  # probabilities kept, or computed again
 @pytest.mark.parametrize('queries', [1, 5, 7])
-def test_results_and_gradients_are_those_of_torch(queries):
+def test_results_and_gradients_are_those_of_torch(queries, tokens):
     generator = torch.Generator().manual_seed(0)
-    shapes = ((2, 3, queries, 4), (2, 3, 5, 4), (2, 3, 5, 4))
+    shapes = ((2, 3, queries, 4), (2, 3, tokens, 4), (2, 3, tokens, 4))
     parts = [
         torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
         for shape in shapes

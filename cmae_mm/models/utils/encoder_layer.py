@@ -67,7 +67,7 @@ class Attention(MultiheadAttention):
             q = select(q, queries)
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))
         dropout = self.attn_drop if self.training else 0.0
-        if suits_cpu(q) and not dropout:
+        if suits_cpu(q, k) and not dropout:
             x = cpu_attention(q, k, v)
         else:
             x = self.scaled_dot_product_attention(q, k, v, dropout_p=dropout)

@@ -1,7 +1,6 @@
 _base_ = './adamw_coslr_300e.py'
 
-# float32: on a small model, casting costs more than it saves
-optim_wrapper = dict(dtype='float32', optimizer=dict(lr=1e-3))
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
 auto_scale_lr = dict(base_batch_size=128)
 train_cfg = dict(max_epochs=60)
 epochs = dict(by_epoch=True, convert_to_iter_based=True)
