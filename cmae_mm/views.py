@@ -9,8 +9,10 @@ images, with one factor per image.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -48,7 +50,7 @@ class ViewParameters(NamedTuple):
         A single tensor per view: each costs collation and transfer between processes as much as
         a picture.
         """
-        return torch.tensor([number for field in self for number in field], dtype=torch.float32)
+        return torch.from_numpy(np.array(list(chain(*self)), np.float32))
 
     @classmethod
     def unpack(cls, packed: Tensor) -> 'ViewParameters':
@@ -65,7 +67,7 @@ def make_views(inputs: dict[str, Tensor], names: Sequence[str]) -> dict[str, Ten
     """Make the named views of each image of a batch.
 
     Args:
-        inputs: ``master``, uint8 (N, C, H, W), on any device; for each name its packed
+        inputs: ``master``, uint8 (N, H, W, C), on any device; for each name its packed
             :class:`ViewParameters`, float32 (N, 17), on the CPU, with the height and width of the
             box equal for all images; and optionally ``{name}_master``, a master of its own.
         names: of the views to make.
@@ -85,15 +87,13 @@ def make_views(inputs: dict[str, Tensor], names: Sequence[str]) -> dict[str, Ten
 
 
 def crop(images: Tensor, box: Tensor) -> Tensor:
-    """Cut (N, C, H, W) to (N, C, h, w); for ``box`` see :class:`ViewParameters`."""
+    """Cut (N, H, W, C) to (N, C, h, w); for ``box`` see :class:`ViewParameters`."""
     height, width = box[0, 2:].int().tolist()
     corner = box[:, :2].long().to(images.device, non_blocking=True)
     rows = corner[:, :1] + torch.arange(height, device=images.device)  # (N, h)
     cols = corner[:, 1:] + torch.arange(width, device=images.device)  # (N, w)
     batch = torch.arange(len(images), device=images.device)
-    # (N, h, w, C): advanced indices that are not adjacent move the sliced axis last
-    view = images[batch[:, None, None], :, rows[:, :, None], cols[:, None, :]]
-    return view.permute(0, 3, 1, 2)
+    return images[batch[:, None, None], rows[:, :, None], cols[:, None, :]].permute(0, 3, 1, 2)
 
 
 def augment_color(images: Tensor, parameters: ViewParameters) -> Tensor:

@@ -54,7 +54,9 @@ DIAGNOSIS = 'tests/models/losses/test_diagnosis.py tests/engine/test_contrast_ho
 CMAE = 'cmae_mm/models/selfsup/cmae.py'
 CONTRAST_HOOK = 'cmae_mm/engine/contrast_hook.py'
 VIEWS = 'cmae_mm/views.py'
-TRANSFORMS = 'cmae_mm/datasets/transforms.py'
+MASTER_IMAGE = 'cmae_mm/datasets/master_image.py'
+VIEW_PARAMETERS = 'cmae_mm/datasets/view_parameters.py'
+PACK_VIEWS = 'cmae_mm/datasets/pack_views.py'
 DECODE = 'cmae_mm/datasets/decode.py'
 PAPER_MODEL = 'configs/_base_/models/cmae_vit-base-p16.py'
 PAPER_DATA = 'configs/_base_/datasets/imagenet_cmae.py'
@@ -64,8 +66,8 @@ BREAKS = [
     # that went unnoticed once
     Break(CMAE, 'self.head.loss(pixels, online_view', 'self.head.loss(pixels, target_view', MODELS),
     Break(CMAE, '= self.backbone.encode(online_view)', '= self.backbone.encode(target_view)', MODELS),
-    Break(TRANSFORMS, "mode='bicubic', antialias=True", "mode='bicubic', antialias=False", DATA),
-    Break(TRANSFORMS, 'uniform(-self.deviation, self.deviation)', 'uniform(0, self.deviation / 4)', DATA),
+    Break(MASTER_IMAGE, "mode='bicubic', antialias=True", "mode='bicubic', antialias=False", DATA),
+    Break(VIEW_PARAMETERS, 'uniform(-most, most)', 'uniform(0, most / 4)', DATA),
     Break('cmae_mm/parity/config.py', ' * 2 * temperature', '', PARITY),
     Break(
         'cmae_mm/models/backbones/cmae_vit.py',
@@ -120,9 +122,9 @@ BREAKS = [
     Break('cmae_mm/worker_views.py', 'for op in order:', 'for op in range(4):', WORKER),
     Break('cmae_mm/worker_views.py', 'LUMA if gray_weights is None else gray_weights', 'LUMA', WORKER),
     Break('cmae_mm/worker_views.py', 'borderType=cv2.BORDER_REPLICATE', 'borderType=cv2.BORDER_CONSTANT', WORKER),
-    Break(TRANSFORMS, "images.get(f'{name}_master', images['master'])", "images['master']", DATA),
-    Break(TRANSFORMS, 'cv2.flip(image[:, ::-1], 1)', 'image[:, ::-1]', DATA),
-    Break(TRANSFORMS, 'type(crop) is MasterCrop', 'isinstance(crop, MasterCrop)', DATA),
+    Break(PACK_VIEWS, "own.get(f'{name}_master', master)", 'master', DATA),
+    Break(PACK_VIEWS, 'cv2.flip(image[:, ::-1], 1)', 'image[:, ::-1]', DATA),
+    Break(MASTER_IMAGE, 'type(crop) is MasterCrop', 'isinstance(crop, MasterCrop)', DATA),
     Break(DECODE, 'OVERSAMPLING = 3', 'OVERSAMPLING = 1', DATA),
     Break(DECODE, 'if self.turned:', 'if False:', DATA),
     Break(DECODE, 'size[::-1] if orientation >= 5', 'size[::-1] if orientation >= 6', DATA),
@@ -134,7 +136,10 @@ BREAKS = [
     Break(DECODE, 'size[0] * size[1] > max_pixels', 'size[0] * size[1] >= max_pixels', DATA),
     Break(DECODE, 'cv2.COLOR_BGR2RGB', 'cv2.COLOR_RGB2RGBA', DATA),
     Break('cmae_mm/demo/pictures.py', "number, split == 'test'", 'number, False', DATA),
-    Break(TRANSFORMS, 'np.random.randint(0, self.max_shift + 1', 'np.random.randint(0, self.max_shift', DATA),
+    Break(VIEW_PARAMETERS, 'random.randint(0, self.max_shift), random', 'random.randrange(self.max_shift), random', DATA),
+    Break(MASTER_IMAGE, 'random.random() < self.prob', 'random.random() > self.prob', DATA),
+    Break(MASTER_IMAGE, "and '://' not in path", '', DATA),
+    Break(DECODE, 'flag in (cv2.IMREAD_COLOR, cv2.IMREAD_UNCHANGED)', 'flag == cv2.IMREAD_UNCHANGED', DATA),
     # the run
     Break('cmae_mm/checkpoints/reading.py', "raise _RefusedError(f'{module}.{name}')", 'pass', CHECKPOINTS),
     Break('cmae_mm/checkpoints/encoder.py', "here, 'bicubic', extra", "here, 'bilinear', extra", CHECKPOINTS),

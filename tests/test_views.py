@@ -98,9 +98,11 @@ def test_blur_is_as_wide_as_each_images_sigma():
 
 
 def test_crop_equals_slicing():
-    batch = images()
+    batch = images()  # (N, C, H, W)
     offsets = [(0, 0), (1, 2), (4, 3), (0, 3), (4, 0)]
-    found = crop(batch, torch.tensor([(top, left, 8, 7) for top, left in offsets]))
+    found = crop(
+        batch.permute(0, 2, 3, 1), torch.tensor([(top, left, 8, 7) for top, left in offsets])
+    )
     for image, (top, left), result in zip(batch, offsets, found):
         assert result.equal(image[:, top : top + 8, left : left + 7])
 
@@ -109,10 +111,10 @@ def test_views_are_whole_numbers_and_may_have_their_own_master():
     master = images().byte()
     other = (255 - images()).byte()
     inputs = {
-        'master': master,
+        'master': master.permute(0, 2, 3, 1),
         'online': color(),
         'target': color(jitter=(0.9, 1.1, 1.3, 0.05)),
-        'target_master': other,
+        'target_master': other.permute(0, 2, 3, 1),
     }
     views = make_views(inputs, ['online', 'target'])
     assert views['online'].equal(master[..., :8, :8].float())

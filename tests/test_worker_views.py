@@ -23,7 +23,7 @@ def parameters(jitter=(1.0, 1.0, 1.0, 0.0), order=(0, 1, 2, 3), gray=False, blur
 
 
 def on_device(image, view):
-    inputs = dict(master=torch.from_numpy(image.transpose(2, 0, 1).copy()), target=view.pack())
+    inputs = dict(master=torch.from_numpy(image), target=view.pack())
     return make_views(default_collate([inputs]), ['target'])['target'][0].permute(1, 2, 0).numpy()
 
 

@@ -1,19 +1,14 @@
 """The data path: image files, master images, parameters of the two views."""
 
+from .master_image import LoadImage, MasterCrop, RandomHorizontalFlip
+from .pack_views import PackViews
 from .pretrain_dataset import PretrainDataset
 from .sampling import ResumableBatchSampler, SeededSampler
 from .seeded_dataset import SeededDataset
 from .shard_sampler import ShardSampler
 from .shards import ShardDataset
 from .skipped import SkippedImages, image_path
-from .transforms import (
-    ColorAugment,
-    IndependentCrop,
-    LoadImage,
-    MasterCrop,
-    PackViews,
-    PixelShift,
-)
+from .view_parameters import ColorAugment, IndependentCrop, PixelShift
 
 __all__ = [
     'ColorAugment',
@@ -23,6 +18,7 @@ __all__ = [
     'PackViews',
     'PixelShift',
     'PretrainDataset',
+    'RandomHorizontalFlip',
     'ResumableBatchSampler',
     'SeededDataset',
     'SeededSampler',

@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
+# of cv2.imdecode: to RGB by the decoder itself from OpenCV 4.11 on, otherwise swapped afterwards
+COLOR = getattr(cv2, 'IMREAD_COLOR_RGB', cv2.IMREAD_COLOR)
+
 MAX_PIXELS = 200_000_000  # some 20000 x 10000; three times that in bytes
 
 # A crop that is decoded at a reduced scale keeps this many pixels per pixel of its result, in each
@@ -27,9 +30,7 @@ _ORIENTATION = 0x0112  # tag
 _FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 
-def decode(
-    content: bytes, flag: int = cv2.IMREAD_COLOR, max_pixels: int = MAX_PIXELS
-) -> np.ndarray:
+def decode(content: bytes, flag: int = COLOR, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode an image file to uint8 (H, W, C); three channels are RGB.
 
     Args:
@@ -41,7 +42,7 @@ def decode(
         ValueError: not an image, not 8 bits per channel, or more than ``max_pixels``.
     """
     _check_size(image_size(content), max_pixels)
-    return _to_rgb(_decode(content, flag))
+    return _to_rgb(_decode(content, flag), flag)
 
 
 class EncodedImage:
@@ -92,11 +93,11 @@ class EncodedImage:
         top, left, height, width = box
         rows = slice(top // scale, (top + height) // scale)
         cols = slice(left // scale, (left + width) // scale)
-        return _to_rgb(image[rows, cols])
+        return _to_rgb(image[rows, cols], self.flag)
 
 
 def read_header(
-    content: bytes, flag: int = cv2.IMREAD_COLOR, max_pixels: int = MAX_PIXELS
+    content: bytes, flag: int = COLOR, max_pixels: int = MAX_PIXELS
 ) -> EncodedImage | None:
     """Return a JPEG as an :class:`EncodedImage`; None for other formats.
 
@@ -155,10 +156,12 @@ def _decode(content: bytes, flag: int) -> np.ndarray:
     return image
 
 
-def _to_rgb(image: np.ndarray) -> np.ndarray:
+def _to_rgb(image: np.ndarray, flag: int) -> np.ndarray:
     if image.ndim == 2:
         return image[:, :, None]
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image.shape[2] == 3 else image
+    if image.shape[2] == 3 and flag in (cv2.IMREAD_COLOR, cv2.IMREAD_UNCHANGED):
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image
 
 
 def _jpeg_header(content: bytes) -> tuple[tuple[int, int], int] | None:

@@ -9,10 +9,10 @@ from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
 
 from .folder import IMAGE_SUFFIXES, find_images
+from .master_image import defer_decoding
 from .sampling import SampleIndex
 from .seeding import seeded
 from .skipped import SkippedImages, UnreadableError, read_or_replace
-from .transforms import defer_decoding
 
 
 @DATASETS.register_module()

@@ -29,7 +29,7 @@ data_preprocessor = dict(mean=[127.5], std=[25.0])
 train_pipeline = [
     dict(type='LoadImage', color_type='grayscale'),
     dict(type='MasterCrop', scale=72, crop_ratio_range=(0.4, 1.0)),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomHorizontalFlip', prob=0.5),
     dict(type='PixelShift', crop_size=64, max_shift=8),
     dict(
         type='ColorAugment',

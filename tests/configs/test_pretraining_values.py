@@ -92,7 +92,7 @@ def pipeline(recipe, master, crop, shift, views):
     return [
         dict(type='LoadImage'),
         dict(type='MasterCrop', scale=master, crop_ratio_range=(0.2, 1.0)),
-        dict(type='RandomFlip', prob=0.5),
+        dict(type='RandomHorizontalFlip', prob=0.5),
         dict(type='PixelShift', crop_size=crop, max_shift=shift),
         *([color] if 'target' in views else []),
         dict(type='PackViews', **pack),
@@ -185,7 +185,7 @@ def test_small_runs(name):
         type='MasterCrop', scale=master, crop_ratio_range=(smallest, 1.0)
     )
     assert steps['PixelShift'] == dict(type='PixelShift', crop_size=crop, max_shift=shift)
-    assert steps['RandomFlip'].prob == 0.5
+    assert steps['RandomHorizontalFlip'].prob == 0.5
     assert steps.get('ColorAugment', {'blur_prob': 0})['blur_prob'] == 0
     assert cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == batch
     assert cfg.optim_wrapper.optimizer == dict(

@@ -17,10 +17,16 @@ def write_images(folder: Path, num: int = 4, size=(40, 50), name='{}.jpg') -> Pa
     return folder
 
 
+def loaded_image(size=(20, 20), channels=3) -> dict:
+    """Return noise as a pipeline's transforms get it."""
+    image = np.random.default_rng(0).integers(0, 256, (*size, channels), dtype=np.uint8)
+    return {'img': image, 'img_shape': size}
+
+
 PIPELINE = [
     dict(type='LoadImage'),
     dict(type='MasterCrop', scale=20, crop_ratio_range=(0.2, 1.0)),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomHorizontalFlip', prob=0.5),
     dict(type='PixelShift', crop_size=16, max_shift=4),
     dict(type='ColorAugment', view='target'),
     dict(type='PackViews', where='device'),

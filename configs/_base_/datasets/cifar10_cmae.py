@@ -4,7 +4,7 @@ _base_ = './imagenet_cmae.py'
 train_pipeline = [
     dict(type='LoadImage'),
     dict(type='MasterCrop', scale=36, crop_ratio_range=(0.2, 1.0)),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomHorizontalFlip', prob=0.5),
     dict(type='PixelShift', crop_size=32, max_shift=4),
     # no blur: it leaves too little to see at 32x32
     dict(type='ColorAugment', view='target', blur_prob=0.0),

@@ -8,7 +8,7 @@ data_preprocessor = dict(
 train_pipeline = [
     dict(type='LoadImage'),
     dict(type='MasterCrop', scale=255, crop_ratio_range=(0.2, 1.0)),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomHorizontalFlip', prob=0.5),
     dict(type='PixelShift', crop_size=224, max_shift=30),
     dict(
         type='ColorAugment',

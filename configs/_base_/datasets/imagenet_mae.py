@@ -5,7 +5,7 @@ data_preprocessor = dict(views=('online',))
 train_pipeline = [
     dict(type='LoadImage'),
     dict(type='MasterCrop', scale=224, crop_ratio_range=(0.2, 1.0)),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomHorizontalFlip', prob=0.5),
     dict(type='PixelShift', crop_size=224, max_shift=0),
     dict(type='PackViews', views=('online',)),
 ]
