@@ -114,8 +114,10 @@ BREAKS = [
     Break(VIEWS, 'int(3 * sigma.max()', 'int(1 * sigma.max()', MODELS),
     Break(VIEWS, 'mean(dim=(2, 3), keepdim=True)', 'mean()', MODELS),
     Break(VIEWS, 'gray[:, 0] > 0, gray_weights)', 'gray[:, 0] > 0, gray_weights.flip(1))', MODELS),
+    Break(VIEWS, 'else torch.float16', 'else torch.float32', MODELS),
+    Break(VIEWS, 'clamp_(0, 255).expand_as', 'expand_as', MODELS),
     Break(VIEWS, 'self.gray.any() or self.blur.any()', 'self.gray.any()', MODELS),
-    Break('cmae_mm/models/utils/data_preprocessor.py', '/ self.std', '/ self.mean', DATA),
+    Break('cmae_mm/models/utils/data_preprocessor.py', '-self.mean / self.std', '-self.mean / self.mean', DATA),
     # its data
     Break('cmae_mm/worker_views.py', 'round(turns * 256) % 256', 'round(turns * 180) % 256', WORKER),
     Break('cmae_mm/worker_views.py', 'np.dot(means, LUMA)', 'np.mean(means)', WORKER),

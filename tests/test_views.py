@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.transforms.v2 import functional as torchvision
 
 from cmae_mm.views import LUMA, ViewParameters, augment_color, crop, make_views
@@ -107,7 +108,7 @@ def test_crop_equals_slicing():
         assert result.equal(image[:, top : top + 8, left : left + 7])
 
 
-def test_views_are_whole_numbers_and_may_have_their_own_master():
+def test_views_are_bytes_and_may_have_their_own_master():
     master = images().byte()
     other = (255 - images()).byte()
     inputs = {
@@ -117,9 +118,9 @@ def test_views_are_whole_numbers_and_may_have_their_own_master():
         'target_master': other.permute(0, 2, 3, 1),
     }
     views = make_views(inputs, ['online', 'target'])
-    assert views['online'].equal(master[..., :8, :8].float())
-    assert views['target'].equal(views['target'].round())
-    assert (views['target'] - other[..., :8, :8].float()).abs().mean() < 80
+    assert views['online'].equal(master[..., :8, :8])
+    assert views['target'].dtype == torch.uint8
+    assert (views['target'].float() - other[..., :8, :8]).abs().mean() < 80
 
 
 def test_single_channel_images_take_brightness_contrast_and_blur():
@@ -127,3 +128,28 @@ def test_single_channel_images_take_brightness_contrast_and_blur():
         images(channels=1), unpacked(color(jitter=(1.2, 0.8, 1.0, 0.0), blur=1.0))
     )
     assert found.shape == images(channels=1).shape and found.isfinite().all()
+
+
+def test_grey_does_not_wrap_around():
+    white = dict(master=torch.full((1, 8, 8, 3), 255, dtype=torch.uint8))
+    weights = (0.4, 0.4, 0.4)
+    views = make_views({**white, 'target': color(1, gray=True, gray_weights=weights)}, ['target'])
+    assert (views['target'] == 255).all()
+
+
+def test_a_device_moves_half_of_the_bytes():
+    class Dtypes(TorchDispatchMode):
+        found = set()
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            result = function(*args, **(kwargs or {}))
+            if getattr(result, 'ndim', 0) == 4 and result.numel() > 100 and result.is_meta:
+                self.found.add(result.dtype)
+            return result
+
+    masters = torch.empty(4, 20, 20, 3, dtype=torch.uint8, device='meta')
+    parameters = color(4, jitter=(0.9, 1.1, 1.3, 0.05), gray=True, blur=1.0)
+    with Dtypes() as dtypes:
+        views = make_views({'master': masters, 'target': parameters}, ['target'])
+    assert dtypes.found == {torch.uint8, torch.float16, torch.bool}
+    assert views['target'].dtype == torch.uint8 and views['target'].is_contiguous()

@@ -82,4 +82,5 @@ class CMAEDataPreprocessor(BaseDataPreprocessor):
                 f'{len(self.mean)}: make the color_type of LoadImage, the '
                 'in_channels of the backbone and the data preprocessor agree'
             )
-        return torch.addcmul(-self.mean / self.std, view.float(), 1 / self.std)  # in one pass
+        # bytes to float32 in one pass
+        return torch.addcmul(-self.mean / self.std, view, 1 / self.std)
