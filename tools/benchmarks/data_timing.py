@@ -1,0 +1,87 @@
+"""Timing of loaders of images: in this process, stage by stage, and in a DataLoader's workers."""
+
+import random
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+from mmengine.dataset import Compose, default_collate
+from torch.utils.data import DataLoader
+
+from cmae_mm.datasets.decode import EncodedImage
+
+
+def time_rows(rows: dict[str, Callable], paths: list[str], rounds: int) -> dict[str, float]:
+    """Return milliseconds of processor time per image: the best round of each row."""
+    best = dict.fromkeys(rows, float('inf'))
+    for number in range(rounds):
+        for name, function in rows.items():
+            np.random.seed(number), random.seed(number)
+            start = time.process_time()
+            for path in paths:
+                function(path)
+            best[name] = min(best[name], (time.process_time() - start) / len(paths) * 1000)
+    return best
+
+
+class Files(torch.utils.data.Dataset):
+    """Image files, loaded by a function."""
+
+    def __init__(self, load: Callable, paths: list[str]) -> None:
+        self.load, self.paths = load, paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int):
+        return self.load(self.paths[index])
+
+
+def time_loader(load: Callable, paths: list[str], workers: int, batch: int, rounds: int) -> float:
+    """Return milliseconds per image through a DataLoader, collation and transfer included."""
+    loader = DataLoader(
+        Files(load, paths),
+        batch,
+        num_workers=workers,
+        collate_fn=default_collate,
+        worker_init_fn=one_thread,
+        persistent_workers=True,
+        multiprocessing_context='fork',
+        drop_last=True,
+    )
+    seconds = []
+    for _ in range(rounds + 1):  # the first one starts the workers
+        start = time.perf_counter()
+        batches = sum(1 for _ in loader)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:]) / (batches * batch) * 1000
+
+
+def one_thread(worker: int) -> None:
+    """Keep this process, the worker of that number, to one core."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+
+
+def stages(pipeline: Compose) -> dict[str, Callable]:
+    """Return ever longer parts of the pipeline, whose times differ by one stage."""
+    load, crop, *rest = pipeline.transforms
+
+    def decode(path: str) -> None:
+        image = load({'img_path': path})['img']
+        box = crop.rand_crop_params(image)
+        if isinstance(image, EncodedImage):
+            image.decode_crop(box, image.scale_for(box, crop.scale))
+
+    def part(number: int) -> Callable:
+        transforms = Compose(pipeline.transforms[:number])
+        return lambda path: transforms({'img_path': path})
+
+    return {
+        'read, parse the header': part(1),
+        'draw the box, decode': decode,
+        'crop and resize': part(2),
+        **{type(step).__name__: part(3 + number) for number, step in enumerate(rest)},
+    }
