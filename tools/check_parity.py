@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Compare this package with one training step of the released CMAE code.
+"""Compare this package with numbers of released code.
 
     python tools/check_parity.py FIXTURE.pt
 
@@ -13,7 +13,7 @@ import torch
 
 import cmae_mm  # noqa: F401
 from cmae_mm.engine.errors import one_line_errors
-from cmae_mm.parity.step import check_parity
+from cmae_mm.parity import check_parity
 
 
 def main() -> int:

@@ -1,6 +1,9 @@
-"""One training step of the released code, repeated with this package."""
+"""One training step of the released CMAE code, repeated with this package.
 
-from typing import NamedTuple
+github.com/ZhichengHuang/CMAE at e786a52. Its module names are this package's:
+``backbone``, ``target_backbone``, ``pixel_decoder``, ``feature_decoder``,
+``projector``, ``target_projector`` and ``head.predictor``, down to the tensors.
+"""
 
 import torch
 from mmengine.model import revert_sync_batchnorm
@@ -10,23 +13,10 @@ from torch import Tensor
 from cmae_mm.engine.ranks import run_ranks
 
 from .config import model_config
+from .rows import LOSS, Row, tensor_row, worst_row
 
 
-class Row(NamedTuple):
-    """One line of the table of differences."""
-
-    rank: int
-    quantity: str
-    difference: float
-    allowed: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the difference is allowed."""
-        return self.difference <= self.allowed  # False for NaN
-
-
-def check_parity(fixture: dict) -> list[Row]:
+def check(fixture: dict) -> list[Row]:
     """Run a fixture's step in one process per rank and compare the results.
 
     Args:
@@ -104,39 +94,20 @@ def compare(rank: int, found: dict, expected: dict) -> list[Row]:
     AdamW turns into full-sized steps: hence their 5 %.
     """
     rows = [
-        Row(rank, name, abs(found['losses'][name] - value), 1e-5)
+        Row(rank, name, abs(found['losses'][name] - value), LOSS)
         for name, value in expected['losses'].items()
     ]
+    rows.append(tensor_row('mask', found['mask'], expected['mask'], 0.0, rank))
     rows += [
-        Row(rank, name, (found[name] - expected[name]).abs().max().item(), allowed)
-        for name, allowed in (
-            ('mask', 0.0),
-            ('pixel', 1e-4),
-            ('feature', 1e-4),
-            ('target_tokens', 1e-4),
-        )
+        tensor_row(name, found[name], expected[name], rank=rank)
+        for name in ('pixel', 'feature', 'target_tokens')
     ]
-    rows.append(_worst(rank, 'gradients', found, expected, 'grad_norms', 1e-3, floor=0.01))
-    for kind, allowed in (('stepped', 1e-5), ('stepped biases', 0.05)):
-        rows.append(_worst(rank, kind, found, expected, 'after_step', allowed))
+    rows.append(worst_row('gradients', found['grad_norms'], expected['grad_norms'], rank=rank))
+    for kind, biases, allowed in (('stepped', False, 1e-5), ('stepped biases', True, 0.05)):
+        norms = {
+            name: norm
+            for name, norm in expected['after_step'].items()
+            if name.endswith('.bias') == biases
+        }
+        rows.append(worst_row(kind, found['after_step'], norms, allowed, floor=1e-6, rank=rank))
     return rows
-
-
-def _worst(
-    rank: int,
-    kind: str,
-    found: dict,
-    expected: dict,
-    key: str,
-    allowed: float,
-    floor: float = 1e-6,
-) -> Row:
-    """The largest relative difference of norms; a missing tensor is infinite."""
-    differences: dict[str, float] = {}
-    for name, norm in expected[key].items():
-        if key == 'after_step' and name.endswith('.bias') != ('bias' in kind):
-            continue
-        other = found[key].get(name, float('inf'))
-        differences[name] = abs(other - norm) / max(norm, floor)
-    name = max(differences, key=differences.get)
-    return Row(rank, f'{kind}, worst {name}', differences[name], allowed)

@@ -9,8 +9,8 @@ import torch
 from mmpretrain.registry import MODELS
 
 from cmae_mm.engine.ranks import run_ranks
-from cmae_mm.parity import model_config
-from cmae_mm.parity.step import check_parity, compare, training_step
+from cmae_mm.parity import check_parity, model_config
+from cmae_mm.parity.step import compare, training_step
 from tests.helpers.configs import read_config
 from tests.helpers.process import process_here
 
@@ -205,10 +205,12 @@ def test_exit_status_of_the_tool(tmp_path):
     made['per_rank'][0]['losses']['loss_rc'] += 1
     torch.save(made, tmp_path / 'bad.pt')
     (tmp_path / 'text.pt').write_text('no fixture')
+    torch.save({'weights': torch.ones(1)}, tmp_path / 'weights.pt')
     for name, status, expected in (
         ('good', 0, '9 of 9 within'),
         ('bad', 1, '8 of 9 within'),
         ('text', 1, 'error: '),
+        ('weights', 1, "error: a fixture of an unknown method: found the keys ['weights']"),
     ):
         process = process_here('check_parity.py', tmp_path / f'{name}.pt')
         assert process.returncode == status, process.stderr
