@@ -1,10 +1,10 @@
 """The methods: algorithms, encoders, necks, heads and losses, in mmpretrain's folders."""
 
-from .backbones import CMAEViT, plain_encoder
-from .heads import CMAEPretrainHead
+from .backbones import CMAEViT, ConvStem, HybridViT, plain_encoder
+from .heads import CMAEPretrainHead, ReconstructionHead
 from .losses import BYOLLoss, InfoNCELoss
 from .necks import CMAEFeatureDecoder, CMAEPixelDecoder
-from .selfsup import CMAE
+from .selfsup import CMAE, MaskedReconstruction
 from .utils import CMAEDataPreprocessor, build_model
 
 __all__ = [
@@ -15,7 +15,11 @@ __all__ = [
     'CMAEPixelDecoder',
     'CMAEPretrainHead',
     'CMAEViT',
+    'ConvStem',
+    'HybridViT',
     'InfoNCELoss',
+    'MaskedReconstruction',
+    'ReconstructionHead',
     'build_model',
     'plain_encoder',
 ]

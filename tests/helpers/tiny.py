@@ -7,6 +7,13 @@ from mmpretrain.registry import MODELS
 from cmae_mm.models import build_model
 
 ARCH = dict(embed_dims=24, num_layers=2, num_heads=2, feedforward_channels=48)
+# the fields of a hybrid encoder of the same width: 4x4 tokens of 4x4 pixels
+HYBRID = dict(
+    arch=dict(conv_dims=(8, 12), conv_layers=(1, 2), **ARCH),
+    img_size=16,
+    strides=(1, 2, 2),
+    mask_ratio=0.5,
+)
 DECODER = dict(decoder_embed_dim=16, decoder_num_heads=2, mlp_ratio=2.0)
 PROJECTOR = dict(
     type='NonLinearNeck',

@@ -80,7 +80,7 @@ class CMAEViT(VisionTransformer):
         super().init_weights()
         if isinstance(self.init_cfg, dict) and self.init_cfg['type'] == 'Pretrained':
             return
-        nn.init.xavier_uniform_(self.patch_embed.projection.weight.flatten(1))
+        self.init_patch_embed()
         if self.cls_token is not None:
             nn.init.normal_(self.cls_token, std=0.02)
         self.pos_embed.data.copy_(
@@ -88,6 +88,10 @@ class CMAEViT(VisionTransformer):
                 self.patch_resolution, self.embed_dims, self.cls_token is not None
             )
         )
+
+    def init_patch_embed(self) -> None:
+        """Initialise the patch embedding as the linear layer that it is."""
+        nn.init.xavier_uniform_(self.patch_embed.projection.weight.flatten(1))
 
     @staticmethod
     def plain_config(config: dict) -> dict:
@@ -117,11 +121,17 @@ class CMAEViT(VisionTransformer):
                 f'{expected}: make img_size and in_channels of the backbone agree with the crop '
                 'size of the data pipeline'
             )
-        if self.mask_ratio == 0:
-            return super().forward(images)[-1], None
-        if noise is None:
-            noise = self.masking.noise(len(images), images.device)
-        patch_mask = self.masking(noise)
+        patch_mask = None
+        if self.mask_ratio:
+            if noise is None:
+                noise = self.masking.noise(len(images), images.device)
+            patch_mask = self.masking(noise)
+        return self.encode_visible(images, patch_mask), patch_mask
+
+    def encode_visible(self, images: Tensor, patch_mask: PatchMask | None) -> Tensor:
+        """Encode the visible patches of a mask, or all; see :meth:`encode`."""
+        if patch_mask is None:
+            return super().forward(images)[-1]
         extra = self.num_extra_tokens
         x = self.patch_embed(images)[0] + self.pos_embed[:, extra:]  # (N, L, D)
         x = select(x, patch_mask.ids_keep)  # (N, K, D)
@@ -131,4 +141,4 @@ class CMAEViT(VisionTransformer):
         x = self.pre_norm(self.drop_after_pos(x))
         for layer in self.layers:
             x = layer(x)
-        return (self.ln1(x) if self.final_norm else x), patch_mask
+        return self.ln1(x) if self.final_norm else x

@@ -1,63 +1,29 @@
 """The two losses of CMAE: reconstruction and contrast."""
 
-import torch
-from mmpretrain.models import MAEPretrainHead
 from mmpretrain.registry import MODELS
 from torch import Tensor
 
-from ..utils.encoder_layer import select
-from ..utils.masking import PatchMask, removed_patches
+from ..utils.masking import PatchMask
+from .reconstruction_head import ReconstructionHead
 
 
 @MODELS.register_module()
-class CMAEPretrainHead(MAEPretrainHead):
+class CMAEPretrainHead(ReconstructionHead):
     """Reconstruct removed patches and contrast images with the target.
-
-    Extends the host's head to images that are not square and to any number of channels.
 
     Args:
         predictor: config of the predictor, a ``NonLinearNeck`` from projections
             to projections (``in_channels`` is its ``out_channels``).
-        loss: config of the reconstruction loss on (N, L, patch² * channels).
         contrastive: config of the contrastive loss on (N, D); its
             ``loss_weight`` is the weight of the term.
-        loss_weight: weight of the reconstruction term.
-        norm_pix: reconstruct patch-normalised pixels (unbiased variance, eps 1e-6, as MAE and
-            the released code do) instead of normalised images.
-        grid: patches of an image, (rows, columns).
-        patch_size: side of a patch, in pixels.
-        in_channels: channels of the image.
+        **kwargs: of :class:`~.reconstruction_head.ReconstructionHead`, ``loss_weight`` of the
+            reconstruction term among them.
     """
 
-    def __init__(
-        self,
-        predictor: dict,
-        contrastive: dict,
-        grid: tuple[int, int],
-        loss: dict = dict(type='PixelReconstructionLoss', criterion='L2'),  # noqa: B006
-        loss_weight: float = 1.0,
-        norm_pix: bool = True,
-        patch_size: int = 16,
-        in_channels: int = 3,
-    ) -> None:
-        super().__init__(loss, norm_pix=norm_pix, patch_size=patch_size, in_channels=in_channels)
-        self.grid = tuple(grid)
-        self.loss_weight = loss_weight
+    def __init__(self, predictor: dict, contrastive: dict, **kwargs) -> None:
+        super().__init__(**kwargs)
         self.predictor = MODELS.build({'in_channels': predictor['out_channels'], **predictor})
         self.contrastive = MODELS.build(contrastive)
-
-    def patchify(self, imgs: Tensor) -> Tensor:
-        """Cut (N, C, H, W) into (N, L, p * p * C), patches in row-major order."""
-        (rows, cols), p = self.grid, self.patch_size
-        x = imgs.reshape(len(imgs), self.in_channels, rows, p, cols, p)
-        return x.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
-
-    def unpatchify(self, x: Tensor) -> Tensor:
-        """Join (N, L, p * p * C) to (N, C, H, W), the inverse of :meth:`patchify`."""
-        (rows, cols), p = self.grid, self.patch_size
-        x = x.reshape(len(x), rows, cols, p, p, self.in_channels)
-        x = x.permute(0, 5, 1, 3, 2, 4)  # (N, C, rows, p, cols, p)
-        return x.reshape(len(x), self.in_channels, rows * p, cols * p)
 
     def loss(
         self,
@@ -79,25 +45,6 @@ class CMAEPretrainHead(MAEPretrainHead):
         Returns:
             ``loss_rc`` and ``loss_ct``, weighted, to be summed.
         """
-        # float32 under autocast too: the sum over patches overflows float16
-        with torch.autocast(pixels.device.type, enabled=False):
-            target_pixels = self.construct_target(images.float())
-            removed = select(target_pixels, removed_patches(patch_mask))
-            loss_rc = self.loss_module(pixels.float(), removed, pixels.new_ones(removed.shape[:2]))
+        loss_rc = super().loss(pixels, images, patch_mask)
         loss_ct = self.contrastive(self.predictor((online,))[0], target)
-        return {'loss_rc': self.loss_weight * loss_rc, 'loss_ct': loss_ct}
-
-    def images(self, pixels: Tensor, images: Tensor) -> Tensor:
-        """Turn predictions into images in the space of the normalised input.
-
-        Args:
-            pixels: output of the pixel decoder, (N, L, p * p * C).
-            images: the images that they predict, (N, C, H, W): with ``norm_pix`` each patch
-                takes their mean and deviation, which the model does not predict.
-        """
-        if self.norm_pix:
-            patches = self.patchify(images)
-            mean = patches.mean(dim=-1, keepdim=True)
-            var = patches.var(dim=-1, keepdim=True)
-            pixels = pixels * (var + 1e-6).sqrt() + mean
-        return self.unpatchify(pixels)
+        return {'loss_rc': loss_rc, 'loss_ct': loss_ct}

@@ -1,4 +1,4 @@
-"""The two decoders of the online encoder's visible tokens."""
+"""The decoders of the encoder's visible tokens."""
 
 import torch
 from mmengine.model import BaseModule
@@ -15,27 +15,35 @@ class _Decoder(MAEPretrainDecoder):
 
     Args:
         grid: patches of an image, (rows, columns).
+        num_extra_tokens: 1 if the encoder has a class token, otherwise 0.
         **kwargs: of MAEPretrainDecoder.
     """
 
-    def __init__(self, grid: tuple[int, int], **kwargs) -> None:
+    def __init__(self, grid: tuple[int, int], num_extra_tokens: int = 1, **kwargs) -> None:
         super().__init__(num_patches=grid[0] * grid[1], **kwargs)
         use_encoder_layers(self.decoder_blocks)
         self.grid = tuple(grid)
+        self.num_extra_tokens = num_extra_tokens
+        if not num_extra_tokens:  # the host's always has the position of a class token
+            self.decoder_pos_embed = nn.Parameter(
+                self.decoder_pos_embed[:, 1:].clone(), requires_grad=False
+            )
 
     def init_weights(self) -> None:
         # The host's own assumes a square grid, so it is skipped on purpose.
         BaseModule.init_weights(self)
         nn.init.normal_(self.mask_token, std=0.02)
         self.decoder_pos_embed.data.copy_(
-            sincos_position_embedding(self.grid, self.decoder_pos_embed.shape[-1])
+            sincos_position_embedding(
+                self.grid, self.decoder_pos_embed.shape[-1], bool(self.num_extra_tokens)
+            )
         )
 
     def decode(self, tokens: Tensor, ids_restore: Tensor, patches: Tensor | None = None) -> Tensor:
         """Decode patches up to the last linear layer.
 
         Args:
-            tokens: shape (N, 1 + K, D), class token first.
+            tokens: shape (N, num_extra_tokens + K, D), class token first.
             ids_restore: shape (N, L); see :class:`~cmae_mm.models.utils.PatchMask`.
             patches: int64, shape (N, P); the patches to return, all by default. The last block
                 computes no others.
@@ -44,14 +52,15 @@ class _Decoder(MAEPretrainDecoder):
             Shape (N, L, decoder width) or (N, P, decoder width).
         """
         x = self.decoder_embed(tokens)
-        num_removed = ids_restore.shape[1] + 1 - x.shape[1]
+        extra = self.num_extra_tokens
+        num_removed = ids_restore.shape[1] + extra - x.shape[1]
         x = torch.cat((x, self.mask_token.expand(len(x), num_removed, -1)), dim=1)
         # the class token stays in front: position 0
-        x = select(x, nn.functional.pad(ids_restore + 1, (1, 0))) + self.decoder_pos_embed
+        x = select(x, nn.functional.pad(ids_restore + extra, (extra, 0))) + self.decoder_pos_embed
         *blocks, last = self.decoder_blocks
         for block in blocks:
             x = block(x)
-        x = last(x)[:, 1:] if patches is None else last(x, patches + 1)
+        x = last(x)[:, extra:] if patches is None else last(x, patches + extra)
         return self.decoder_norm(x)
 
 

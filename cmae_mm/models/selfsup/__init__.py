@@ -1,5 +1,6 @@
 """Self-supervised algorithms."""
 
 from .cmae import CMAE
+from .masked_reconstruction import MaskedReconstruction
 
-__all__ = ['CMAE']
+__all__ = ['CMAE', 'MaskedReconstruction']

@@ -8,6 +8,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from ..utils.build import build_derived, decoder_sizes, head_sizes
 from ..utils.masking import PatchMask, removed_patches
 from ..utils.micro_batches import in_micro_batches
 from ..utils.momentum import MomentumPairs
@@ -21,7 +22,7 @@ class CMAE(BaseSelfSupervisor):
     the configs of necks and head need not repeat them.
 
     Args:
-        backbone: config of the online encoder, a ``CMAEViT``.
+        backbone: config of the online encoder, a ``CMAEViT`` or ``HybridViT``.
         neck: configs of ``pixel`` (``CMAEPixelDecoder``), ``feature``
             (``CMAEFeatureDecoder``) and ``projector`` (``NonLinearNeck``).
         head: config of a ``CMAEPretrainHead``.
@@ -51,23 +52,22 @@ class CMAE(BaseSelfSupervisor):
             raise ValueError(f'micro_batch={micro_batch}: must be at least 1 image, or None')
         super().__init__(backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.micro_batch = micro_batch
-        sizes = dict(
-            grid=self.backbone.patch_resolution,
-            patch_size=self.backbone.patch_size,
-        )
-        channels, width = self.backbone.in_channels, self.backbone.embed_dims
-        in_decoder = dict(**sizes, in_chans=channels, embed_dim=width)
-        self.pixel_decoder = _build(neck['pixel'], **in_decoder)
-        self.feature_decoder = _build(neck['feature'], **in_decoder)
+        in_decoder = decoder_sizes(self.backbone)
+        self.pixel_decoder = build_derived(neck['pixel'], **in_decoder)
+        self.feature_decoder = build_derived(neck['feature'], **in_decoder)
         if self.feature_decoder.share_weights:
             self.feature_decoder.tie(self.pixel_decoder)
-        self.projector = _build(neck['projector'], in_channels=self.feature_decoder.out_channels)
-        self.head = _build(head, **sizes, in_channels=channels)
+        self.projector = build_derived(
+            neck['projector'], in_channels=self.feature_decoder.out_channels
+        )
+        self.head = build_derived(head, **head_sizes(self.backbone))
 
-        self.target_backbone = _build(
+        self.target_backbone = build_derived(
             {**backbone, 'mask_ratio': 0.0, **(target or {}), 'init_cfg': None}
         )
-        self.target_projector = _build(neck['projector'], in_channels=width)
+        self.target_projector = build_derived(
+            neck['projector'], in_channels=self.backbone.embed_dims
+        )
         self._momentum_pairs = MomentumPairs(
             {
                 'target_backbone': (self.target_backbone, self.backbone),
@@ -156,15 +156,7 @@ class CMAE(BaseSelfSupervisor):
         """
         tokens, patch_mask = self.backbone.encode(images)
         pixels = self.pixel_decoder(tokens, patch_mask.ids_restore)
-        mask = patch_mask.mask.view(-1, 1, *self.backbone.patch_resolution)
-        mask = mask.repeat_interleave(self.backbone.patch_size, dim=2)
-        mask = mask.repeat_interleave(self.backbone.patch_size, dim=3)
-        return self.head.images(pixels.float(), images), mask
-
-
-def _build(cfg: dict, **derived):
-    """Build a module; fields of the config override derived sizes."""
-    return MODELS.build({**derived, **cfg})
+        return self.head.images(pixels.float(), images), self.head.pixel_mask(patch_mask)
 
 
 def _start_target_from_online(tensors: dict[str, Tensor], prefix: str, *_) -> None:

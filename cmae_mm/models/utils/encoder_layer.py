@@ -46,8 +46,13 @@ def use_encoder_layers(layers: Iterable[nn.Module]) -> None:
     for layer in layers:
         layer.__class__ = EncoderLayer
         layer.attn.__class__ = Attention
-        if type(layer.ffn) is FFN and _is_plain(layer.ffn):
-            layer.ffn.__class__ = FeedForward
+        use_feed_forward(layer)
+
+
+def use_feed_forward(layer: nn.Module) -> None:
+    """Turn the MLP of a layer into :class:`FeedForward`, in place, if that computes the same."""
+    if type(layer.ffn) is FFN and _is_plain(layer.ffn):
+        layer.ffn.__class__ = FeedForward
 
 
 def select(x: Tensor, tokens: Tensor) -> Tensor:

@@ -32,6 +32,21 @@ def test_feature_decoder_is_the_mean_of_the_hosts_decoder():
     torch.testing.assert_close(feature(tokens, ids_restore), expected)
 
 
+def test_without_a_class_token_patches_alone_are_decoded():
+    tokens, ids_restore = tokens_and_order()
+    pixel = decoder(CMAEPixelDecoder, decoder_depth=2, num_extra_tokens=0)
+    assert pixel.decoder_pos_embed.shape == (1, 6, 16) and not pixel.decoder_pos_embed.requires_grad
+    everything = pixel(tokens[:, 1:], ids_restore)
+    x = pixel.decoder_embed(tokens[:, 1:])
+    x = torch.cat((x, pixel.mask_token.expand(2, 3, -1)), dim=1)
+    x = torch.stack([row[order] for row, order in zip(x, ids_restore)]) + pixel.decoder_pos_embed
+    for block in pixel.decoder_blocks:
+        x = block(x)
+    torch.testing.assert_close(everything, pixel.decoder_pred(pixel.decoder_norm(x)))
+    some = pixel(tokens[:, 1:], ids_restore, torch.tensor([[4, 1], [0, 5]]))
+    torch.testing.assert_close(some, torch.stack([everything[0, [4, 1]], everything[1, [0, 5]]]))
+
+
 @pytest.mark.parametrize('channels', [1, 3, 5])
 def test_pixel_decoder_gives_all_pixels_of_all_patches(channels):
     tokens, ids_restore = tokens_and_order()

@@ -4,7 +4,7 @@ from mmengine.runner.checkpoint import load_state_dict
 from mmpretrain.registry import MODELS
 
 from cmae_mm.models import CMAE
-from tests.helpers.tiny import tiny_config, tiny_model, two_views
+from tests.helpers.tiny import HYBRID, tiny_config, tiny_model, two_views
 
 
 def total(losses):
@@ -230,3 +230,26 @@ def test_trains_on_a_gpu(dtype):
         losses = model.loss(views)
     total(losses).backward()
     assert all(loss.isfinite() for loss in losses.values())
+
+
+@pytest.mark.parametrize('recipe', ['paper', 'published'])
+def test_the_hybrid_encoder_is_an_encoder_like_any_other(recipe):
+    target = dict(fusion=False, final_norm=recipe == 'paper')
+    backbone = dict(type='HybridViT', **HYBRID, mask_block=1 if recipe == 'paper' else 2)
+    model = tiny_model(backbone=backbone, target=target)
+    fused = {name for name in model.state_dict() if '.fusion.' in name}
+    assert len(fused) == 4 and all(name.startswith('backbone.') for name in fused)
+    online, shifted = two_views()
+    total(model.loss([online, shifted])).backward()
+    for name, parameter in model.named_parameters():
+        fixed = name.startswith('target_') or 'pos_embed' in name
+        assert (parameter.grad is None) == fixed, name
+    with torch.no_grad():
+        embedding = model._embed(shifted)
+        expected, _ = model.target_backbone.encode(shifted)
+        torch.testing.assert_close(embedding, expected.mean(dim=1))  # over all tokens
+        model.backbone.patch_embed.linear.weight.add_(1)
+        model.update_target(momentum=0.0)
+    online = dict(model.backbone.named_parameters())
+    for name, parameter in model.target_backbone.named_parameters():
+        assert parameter.equal(online[name]), name
