@@ -48,12 +48,12 @@ class Places:
 
         No kernel reaches across the border of a token, so that each is a small image of its own.
         """
-        if self.index is None:
-            tiles = self.spread(x)
-        else:
-            tiles = x.reshape(-1, self.side, self.side, x.shape[2]).permute(0, 3, 1, 2)
-        x_out = conv(tiles).flatten(2).transpose(1, 2)
-        return x_out.reshape(len(x), -1, x_out.shape[2])
+        k = conv.stride[0]
+        rows, columns = self.size if self.index is None else (self.side, self.side)
+        x = x.reshape(len(x), -1, rows // k, k, columns // k, k, x.shape[2])
+        x = x.transpose(3, 4).flatten(4).flatten(1, 3)  # (N, P / stride², stride² * C)
+        # as a product: half the time of the convolution on a CPU
+        return F.linear(x, conv.weight.permute(0, 2, 3, 1).flatten(1), conv.bias)
 
 
 def _places_of(tokens: Tensor, columns: int, side: int) -> Tensor:
