@@ -3,9 +3,10 @@
 
     python tools/convert_checkpoint.py CHECKPOINT OUT.pth --to mmseg
     python tools/convert_checkpoint.py mae_pretrain_vit_base.pth OUT.pth
+    python tools/convert_checkpoint.py convmae_base.pth OUT.pth
     python tools/convert_checkpoint.py RELEASED.pth OUT.pth --from published
 
-CHECKPOINT may be of this package, mmpretrain, mmsegmentation's MAE, timm, MAE or ViTDet;
+CHECKPOINT may be of this package, mmpretrain, mmsegmentation's MAE, timm, MAE, ViTDet or ConvMAE;
 which one is recognised by its names. OUT is a .pth, which all of them read, or a
 .safetensors, which mmengine does not. --to:
 
@@ -17,6 +18,7 @@ which one is recognised by its names. OUT is a .pth, which all of them read, or 
     vitdet      ViT of detectron2 and of mmdetection's projects/ViTDet
     timm        vit_*_patch16
     mae         facebookresearch/mae
+    convmae     Alpha-VL/ConvMAE: hybrid encoders, which otherwise 'cmae' and 'mmpretrain' hold
 
 The released CMAE code has the same names as this package, so --from published must be given;
 all modules are then converted, unless --to asks for the encoder in other names. The released
@@ -37,7 +39,7 @@ def main() -> None:
     )
     parser.add_argument('checkpoint', help='to read: .pth or .safetensors')
     parser.add_argument('output', help='file to write: .pth or .safetensors')
-    parser.add_argument('--to', choices=FORMATS, help='names to write')
+    parser.add_argument('--to', choices=[*FORMATS, 'convmae'], help='names to write')
     parser.add_argument(
         '--from',
         dest='source',

@@ -3,7 +3,17 @@
 from collections import Counter
 from pathlib import Path
 
+from torch import Tensor
+
 from .formats import Encoder, export_encoder, import_encoder
+from .hybrid import (
+    describe_hybrid,
+    export_convmae,
+    hybrid_prefix,
+    import_convmae,
+    is_convmae,
+    tensor_names,
+)
 from .names import FORMATS
 from .reading import load_state_dict
 from .released import convert_released
@@ -23,8 +33,9 @@ def convert_file(
         source: a checkpoint that :func:`~.formats.import_encoder` knows, or one of the
             released CMAE code.
         target: file to write, ``.pth`` or ``.safetensors``.
-        to: one of :data:`~.names.FORMATS`; None means 'cmae' for another program's
-            checkpoint, and is an error for one of mmpretrain or of this package.
+        to: one of :data:`~.names.FORMATS`, or 'convmae' for a hybrid encoder; None means 'cmae'
+            for another program's checkpoint, and is an error for one of mmpretrain or of this
+            package.
         published: ``source`` is of the released CMAE code; 'cmae' then also carries its
             decoders, projectors and target.
         keep_channels: see ``fold_channels`` of :func:`~.released.convert_released`.
@@ -43,7 +54,11 @@ def convert_file(
             '--keep-channels needs --from published: other encoders keep their channels anyway'
         )
     found = load_state_dict(source)
+    if not published and (is_convmae(found) or hybrid_prefix(found) is not None):
+        return _convert_hybrid(found, target, to)
     tensors = convert_released(found, fold_channels=not keep_channels) if published else found
+    if to == 'convmae':
+        raise ValueError("'convmae' holds hybrid encoders, this is a plain Vision Transformer")
     encoder = import_encoder(tensors)
     to = to or _default_format(encoder, published)
     left_out = Counter(
@@ -59,8 +74,42 @@ def convert_file(
         what = f'{len(written)} tensors as {to}'
     save_tensors(target, written, FORMATS[to].container)
     channels = f'; it takes {"BGR" if keep_channels else "RGB"}' if published else ''
-    listed = ', '.join(f'{part} {count}' for part, count in sorted(left_out.items()))
-    return f'{target}: {what} ({encoder}){channels}; left out: {listed or "nothing"}'
+    return f'{target}: {what} ({encoder}){channels}; left out: {_listed(left_out)}'
+
+
+def _convert_hybrid(found: dict[str, Tensor], target: str | Path, to: str | None) -> str:
+    """Convert a hybrid encoder between our names and ConvMAE's; see :func:`convert_file`."""
+    if is_convmae(found):
+        encoder, kept = import_convmae(found), tensor_names(found, of=0).keys()
+    elif to is None:
+        raise ValueError(
+            'a hybrid encoder in the names of this package: choose others with --to convmae'
+        )
+    else:
+        prefix = hybrid_prefix(found)
+        encoder = {name[len(prefix) :]: t for name, t in found.items() if name.startswith(prefix)}
+        kept = {prefix + name for name in encoder}
+    to = to or 'cmae'
+    if to == 'convmae':
+        container, written = 'model', export_convmae(encoder)
+    elif to in ('cmae', 'mmpretrain'):
+        container = FORMATS[to].container
+        written = {FORMATS[to].prefix + name: tensor for name, tensor in encoder.items()}
+    else:
+        raise ValueError(
+            f"{to!r} holds plain Vision Transformers, this is a hybrid encoder: choose 'cmae', "
+            "'mmpretrain' or 'convmae'"
+        )
+    save_tensors(target, written, container)
+    left_out = Counter(_part(name) for name in found if name not in kept)
+    return (
+        f'{target}: {len(written)} tensors as {to} ({describe_hybrid(encoder)}); '
+        f'left out: {_listed(left_out)}'
+    )
+
+
+def _listed(counts: Counter) -> str:
+    return ', '.join(f'{part} {count}' for part, count in sorted(counts.items())) or 'nothing'
 
 
 def _default_format(encoder: Encoder, published: bool) -> str:

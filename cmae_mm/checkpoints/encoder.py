@@ -10,12 +10,18 @@ from typing import NamedTuple
 from mmpretrain.models.utils import resize_pos_embed
 from torch import Tensor, nn
 
+from .hybrid import describe_hybrid, is_convmae
 from .names import OPENMMLAB, TIMM, find_encoders, read_architecture
 from .reading import load_state_dict
 
 # Tensors that a task may add to the encoder or omit, by their name in the report.
 _ADDED = {'rel_pos': r'layers\.\d+\.attn\.rel_pos_[hw]', 'ln2': r'ln2\.\w+'}
-_SPARED = {'cls_token': 'cls_token', 'ln1': r'ln1\.\w+', 'ln2': r'ln2\.\w+'}
+_SPARED = {
+    'cls_token': 'cls_token',
+    'ln1': r'ln1\.\w+',
+    'ln2': r'ln2\.\w+',
+    'fusion': r'fusion\.\d+\.\w+',  # of a hybrid encoder's stages, for reconstruction
+}
 
 
 class LoadReport(NamedTuple):
@@ -142,10 +148,12 @@ def require_pretrained(tensors: dict[str, Tensor], source: str) -> None:
 def _under(prefix: str, tensors: dict, expected: Iterable[str], source: str) -> dict[str, Tensor]:
     """Return the tensors under a prefix, without it, if they include expected ones."""
     found = {n[len(prefix) :]: t for n, t in tensors.items() if n.startswith(prefix)}
-    namings = find_encoders(tensors)
-    if found.keys() & expected and namings.get(prefix) is not TIMM:
+    namings, convmae = find_encoders(tensors), is_convmae(tensors)
+    if found.keys() & expected and namings.get(prefix) is not TIMM and not convmae:
         return found
-    if TIMM in namings.values():
+    if convmae:
+        advice = 'its names are those of ConvMAE: tools/convert_checkpoint.py first'
+    elif TIMM in namings.values():
         advice = 'its names are those of timm, MAE or ViTDet: tools/convert_checkpoint.py first'
     else:
         advice = _likely_prefix(tensors) or 'expected names of mmpretrain or of this package'
@@ -206,7 +214,8 @@ def _misfit(
 
 
 def _architecture(tensors: dict[str, Tensor]) -> str:
-    return str(read_architecture(OPENMMLAB, tensors) or f'{len(tensors)} tensors')
+    known = read_architecture(OPENMMLAB, tensors) or describe_hybrid(tensors)
+    return str(known or f'{len(tensors)} tensors')
 
 
 def _shape(tensor: Tensor | None) -> str:

@@ -12,7 +12,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor
 from torch.nn import functional as F
 
-from cmae_mm.checkpoints.convmae import import_convmae, tensor_names
+from cmae_mm.checkpoints.hybrid import import_convmae, tensor_names
 
 from .rows import LOSS, Row, tensor_row, worst_row
 

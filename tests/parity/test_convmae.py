@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmpretrain.registry import MODELS
 
-from cmae_mm.checkpoints.convmae import export_convmae
+from cmae_mm.checkpoints.hybrid import export_convmae
 from cmae_mm.parity import check_parity
 from cmae_mm.parity.convmae import model_config, numbers
 

@@ -1,14 +1,19 @@
-"""Tensor names of the released ConvMAE code (github.com/Alpha-VL/ConvMAE at 4c97b4c), and ours.
+"""The hybrid encoder's tensors, in our names and in those of the released ConvMAE code.
 
-The hybrid encoder is a Vision Transformer whose patch embedding is convolutions: layers and norms
-have the host's names, as in every encoder of this package, and the stages are in ``patch_embed``.
-Convolutions of 1x1 are linear layers here.
+The encoder is a Vision Transformer whose patch embedding is convolutions: layers and norms have the
+host's names, as in every encoder of this package, and the stages are in ``patch_embed``. The
+released code (github.com/Alpha-VL/ConvMAE at 4c97b4c) has other names, and convolutions of 1x1 for
+what are linear layers here.
 """
 
+import itertools
+import math
 import re
 from collections.abc import Iterable
 
 from torch import Tensor
+
+from .names import OPENMMLAB, count_blocks
 
 # released module -> ours; {} is the number of a block
 _BLOCK = {
@@ -42,13 +47,14 @@ _MODULES = {
         for theirs, ours in _TRANSFORMER_BLOCK.items()
     },
     'norm': 'ln1',
+    'fc_norm': 'ln2',
     'stage1_output_decode': 'fusion.0',
     'stage2_output_decode': 'fusion.1',
 }
-_OPTIONAL = ('norm.', 'stage1_output_decode.', 'stage2_output_decode.')
+_OPTIONAL = ('norm.', 'fc_norm.', 'stage1_output_decode.', 'stage2_output_decode.')
 _STEM, _OUR_STEM = 'patch_embed1.proj.weight', 'patch_embed.embeds.0.proj.weight'
 # Parts that follow the encoder.
-_BESIDE = re.compile(r'(mask_token|decoder_\w+|head|fc_norm)(\..*)?')
+_BESIDE = re.compile(r'(mask_token|decoder_\w+|head)(\..*)?')
 
 
 def is_convmae(names: Iterable[str]) -> bool:
@@ -59,7 +65,26 @@ def is_convmae(names: Iterable[str]) -> bool:
 def hybrid_prefix(names: Iterable[str]) -> str | None:
     """Return the prefix of our hybrid encoder among a checkpoint's names, None without one."""
     found = [name.removesuffix(_OUR_STEM) for name in names if name.endswith(_OUR_STEM)]
-    return min(found, key=len) if found else None
+    return min(found, key=len) if found else None  # of a CMAE the online encoder's
+
+
+def describe_hybrid(tensors: dict[str, Tensor]) -> str | None:
+    """Say how large our hybrid encoder is, None if the tensors are not those of one.
+
+    Args:
+        tensors: of the encoder, without a prefix.
+    """
+    if _OUR_STEM not in tensors:
+        return None
+    embeds, numbers = [], itertools.count()
+    while (weight := tensors.get(f'patch_embed.embeds.{next(numbers)}.proj.weight')) is not None:
+        embeds.append(weight)
+    *stages, width = (len(weight) for weight in embeds)
+    patch = math.prod(weight.shape[-1] for weight in embeds)
+    return (
+        f'stages of convolutions of width {" and ".join(map(str, stages))}, then width {width}, '
+        f'depth {count_blocks(OPENMMLAB, tensors)}, patch {patch}, {embeds[0].shape[1]} channels'
+    )
 
 
 def tensor_names(tensors: Iterable[str], of: int) -> dict[str, str]:
@@ -120,7 +145,7 @@ def export_convmae(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         ValueError: an encoder with tensors that the released code lacks, such as a third stage.
     """
     names = {ours: name for name, ours in tensor_names(tensors, of=1).items()}
-    unknown = [name for name in tensors if name not in names and not name.startswith('ln2.')]
+    unknown = [name for name in tensors if name not in names]
     if unknown:
         raise ValueError(
             f'the released ConvMAE code has no place for {unknown[0]}: it has two stages and no '
@@ -129,7 +154,6 @@ def export_convmae(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {
         names[ours]: tensor[..., None, None] if _is_product(ours) else tensor
         for ours, tensor in tensors.items()
-        if ours in names
     }
 
 
