@@ -1,7 +1,15 @@
 """What classifiers, segmentors and detectors lack to take the encoder."""
 
 from .checks import CheckLabelMap, CheckMasks
-from .pyramid import SimpleFeaturePyramid
+from .hybrid import DownstreamHybridViT
+from .pyramid import AppendCoarserMap, SimpleFeaturePyramid
 from .vit import DownstreamViT
 
-__all__ = ['CheckLabelMap', 'CheckMasks', 'DownstreamViT', 'SimpleFeaturePyramid']
+__all__ = [
+    'AppendCoarserMap',
+    'CheckLabelMap',
+    'CheckMasks',
+    'DownstreamHybridViT',
+    'DownstreamViT',
+    'SimpleFeaturePyramid',
+]

@@ -1,5 +1,6 @@
-"""Feature maps of several sizes from a plain Vision Transformer."""
+"""Feature maps of several sizes."""
 
+from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from mmpretrain.models.utils import LayerNorm2d
 from mmpretrain.registry import MODELS
@@ -55,6 +56,28 @@ class SimpleFeaturePyramid(BaseModule):
         (features,) = inputs
         maps = [output(scale(features)) for scale, output in zip(self.scales, self.outputs)]
         return (*maps, F.max_pool2d(maps[-1], kernel_size=1, stride=2))
+
+
+@MODELS.register_module()
+class AppendCoarserMap(BaseModule):
+    """Append a map of half the resolution of the last one, as ConvMAE does for UperNet.
+
+    A 3x3 convolution of stride 2 without padding, batch norm and GELU.
+
+    Args:
+        in_channels: of the last map.
+        norm_cfg: config of the norm.
+    """
+
+    def __init__(self, in_channels: int, norm_cfg: dict) -> None:
+        super().__init__()
+        self.scale = ConvModule(
+            in_channels, in_channels, 3, stride=2, norm_cfg=norm_cfg, act_cfg=dict(type='GELU')
+        )
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return the maps and, last, the new one, shape (N, C, (H - 1) // 2, (W - 1) // 2)."""
+        return (*inputs, self.scale(inputs[-1]))
 
 
 def _norm(channels: int) -> nn.Module:

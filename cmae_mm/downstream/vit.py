@@ -1,5 +1,7 @@
 """The encoder in downstream models."""
 
+from collections.abc import Sequence
+
 import torch
 from mmengine.logging import print_log
 from mmpretrain.models import VisionTransformer
@@ -31,8 +33,8 @@ class DownstreamViT(VisionTransformer):
         arch: as of VisionTransformer; ViT-S is 'deit-s'.
         img_size: (height, width) or one number, in pixels.
         window_size: side of the attention windows, in patches; 0 disables them.
-        global_blocks: with windows, the number of evenly spaced blocks that attend to the whole
-            image (ViTDet: 4).
+        global_blocks: with windows, the blocks that attend to the whole image: how many, evenly
+            spaced (ViTDet: 4), or which, counted from 0.
         rel_pos: add decomposed relative positions, initialised to zero.
         **kwargs: further fields of VisionTransformer; ``frozen_stages`` is the number of
             leading blocks that are frozen together with the embedding (-1 or 0: none).
@@ -47,7 +49,7 @@ class DownstreamViT(VisionTransformer):
         arch='b',
         img_size=224,
         window_size: int = 0,
-        global_blocks: int = 4,
+        global_blocks: int | Sequence[int] = 4,
         rel_pos: bool = False,
         **kwargs,
     ) -> None:
@@ -58,14 +60,9 @@ class DownstreamViT(VisionTransformer):
                 f'window_size={window_size} does not work with a class token: set '
                 'with_cls_token=False'
             )
-        if window_size and self.num_layers % global_blocks:
-            raise ValueError(
-                f'global_blocks={global_blocks} does not divide the {self.num_layers} blocks evenly'
-            )
-        # the last block of each part sees the whole image (ViTDet, Sec. 3)
-        part = max(self.num_layers // global_blocks, 1)
+        attend_to_all = _global_blocks(global_blocks, self.num_layers) if window_size else ()
         self.windows = [
-            0 if (index + 1) % part == 0 else window_size for index in range(self.num_layers)
+            0 if index in attend_to_all else window_size for index in range(self.num_layers)
         ]
         self.rel_pos = rel_pos
         self.load_report: LoadReport | None = None
@@ -110,7 +107,10 @@ class DownstreamViT(VisionTransformer):
             output of the blocks ``out_indices``; of ``out_type='featmap'``, shape
             (N, D, H / patch size, W / patch size).
         """
-        x, grid = self.embed(images)
+        return self.run_layers(*self.embed(images))
+
+    def run_layers(self, x: Tensor, grid: Grid) -> tuple[Tensor, ...]:
+        """Apply the blocks to embedded tokens; see :meth:`forward`."""
         outputs = []
         for index, (layer, size) in enumerate(zip(self.layers, self.windows)):
             x = x + layer.drop_path(self.attend(layer.attn, layer.ln1(x), grid, size))
@@ -123,7 +123,10 @@ class DownstreamViT(VisionTransformer):
 
     def embed(self, images: Tensor) -> tuple[Tensor, Grid]:
         """Tokens of the patches, class token first, and their grid (rows, columns)."""
-        x, grid = self.patch_embed(images)
+        return self.add_positions(*self.patch_embed(images))
+
+    def add_positions(self, x: Tensor, grid: Grid) -> tuple[Tensor, Grid]:
+        """Put the class token, if there is one, before tokens, and add positions."""
         if self.cls_token is not None:
             x = torch.cat((self.cls_token.expand(len(x), -1, -1), x), dim=1)
         x = x + resize_pos_embed(
@@ -147,6 +150,7 @@ class DownstreamViT(VisionTransformer):
         super().train(mode)
         if self.frozen_stages > 0:
             self.drop_after_pos.eval()
+            self.patch_embed.eval()
             self.layers[: self.frozen_stages].eval()
         return self
 
@@ -158,3 +162,13 @@ class DownstreamViT(VisionTransformer):
         super()._freeze_stages()
         if self.out_type == 'avg_featmap':  # the norm of the average is not pre-trained
             self.ln2.train().requires_grad_(True)
+
+
+def _global_blocks(blocks: int | Sequence[int], depth: int) -> Sequence[int]:
+    if not isinstance(blocks, int):
+        return blocks
+    if depth % blocks:
+        raise ValueError(f'global_blocks={blocks} does not divide the {depth} blocks evenly')
+    # the last block of each part sees the whole image (ViTDet, Sec. 3)
+    part = depth // blocks
+    return range(part - 1, depth, part)

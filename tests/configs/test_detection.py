@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 
 from cmae_mm.demo.scenes import THINGS
 from tests.helpers.configs import read_config
-from tests.helpers.detection import FOLDER, FPN, FULL_SIZE, QUICKSTART, ROOT, VITDET, stem
+from tests.helpers.detection import FOLDER, FPN, FULL_SIZE, HYBRID, QUICKSTART, ROOT, VITDET, stem
 from tests.helpers.docs import config_from_text, python_blocks
 from tests.helpers.hosts import require_models
 
@@ -24,7 +24,7 @@ def test_config_is_in_the_docs(path):
 
 
 def test_all_configs_are_tested():
-    assert sorted(FOLDER.glob('*.py')) == sorted([*FULL_SIZE, QUICKSTART])
+    assert sorted(FOLDER.glob('*.py')) == sorted([*FULL_SIZE, *HYBRID, QUICKSTART])
 
 
 @pytest.mark.parametrize('path', FULL_SIZE, ids=stem)

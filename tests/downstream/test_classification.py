@@ -14,12 +14,13 @@ from mmpretrain.registry import DATASETS
 from cmae_mm.demo.pictures import PICTURES_PER_CLASS, SURFACES
 from cmae_mm.downstream import DownstreamViT
 from tests.helpers.classification import (
+    CONFIGS,
     DOCS,
     FOLDER,
+    HYBRID,
     QUICKSTART,
     ROOT,
     WIDTHS,
-    every_config,
 )
 from tests.helpers.configs import read_config
 from tests.helpers.docs import config_from_text, python_blocks
@@ -152,7 +153,7 @@ def test_few_labels_come_from_the_list_that_the_documented_command_makes(percent
 
 
 @pytest.mark.slow
-@every_config
+@pytest.mark.parametrize('path', [*CONFIGS, *HYBRID], ids=lambda path: path.stem)
 def test_one_iteration_at_full_width(path, tmp_path):
     cfg = of_imagenet(read_config(path), tmp_path, side=32)
     cfg.model.backbone.drop_path_rate = 0.0  # else a block may be left out, and stay as it is

@@ -13,7 +13,7 @@ from skimage.draw import polygon2mask
 from cmae_mm.demo.scenes import THINGS, write_builtin_scenes
 from cmae_mm.engine.ranks import fit_to_cpu
 from tests.helpers.configs import read_config
-from tests.helpers.detection import FULL_SIZE, QUICKSTART, VITDET, stem
+from tests.helpers.detection import FULL_SIZE, HYBRID, QUICKSTART, VITDET, stem
 from tests.helpers.docs import config_from_text, python_blocks
 from tests.helpers.hosts import require_models
 from tests.helpers.process import process_here, run_on_two_ranks
@@ -72,7 +72,7 @@ def shrink(cfg, root, side):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('path', FULL_SIZE, ids=stem)
+@pytest.mark.parametrize('path', [*FULL_SIZE, *HYBRID], ids=stem)
 def test_full_width_model_trains(path, scenes, tmp_path):
     cfg = read_config(path)
     shallow(cfg)

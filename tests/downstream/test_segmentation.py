@@ -18,7 +18,7 @@ from cmae_mm.engine.ranks import fit_to_cpu
 from tests.helpers.configs import read_config
 from tests.helpers.hosts import require_models
 from tests.helpers.process import process_here, run_on_two_ranks
-from tests.helpers.segmentation import FOLDER, PROTOCOL, QUICKSTART, TRAINED, named
+from tests.helpers.segmentation import FOLDER, HYBRID, PROTOCOL, QUICKSTART, TRAINED, named
 from tests.helpers.training import shallow, train_one_iteration
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +105,7 @@ def test_optimiser_casts_and_learns_by_layers(path):
 
 @pytest.mark.usefixtures('mmseg_models')
 @pytest.mark.slow
-@pytest.mark.parametrize('path', TRAINED, ids=named)
+@pytest.mark.parametrize('path', [*TRAINED, *HYBRID], ids=named)
 def test_full_width_model_trains_one_iteration(path, tmp_path):
     write_ade20k(tmp_path, classes=(1, 2, 150))
     cfg = read_config(path)

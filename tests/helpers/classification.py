@@ -9,7 +9,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / 'configs' / 'benchmarks' / 'classification'
 DOCS = (ROOT / 'docs' / 'classification.md').read_text()
 QUICKSTART = FOLDER / 'quickstart.py'
-CONFIGS = sorted(set(FOLDER.glob('*.py')) - {QUICKSTART})
+HYBRID = sorted(FOLDER.glob('hybrid-*.py'))
+CONFIGS = sorted(set(FOLDER.glob('*.py')) - {QUICKSTART, *HYBRID})
 WIDTHS = dict(small=(384, 12), base=(768, 12), large=(1024, 24))
 
 

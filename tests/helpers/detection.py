@@ -10,6 +10,7 @@ VITDET = {
     for size in ('small', 'base', 'large')
 }
 FPN = {size: FOLDER / f'vit-{size}-p16_fpn_mask-rcnn_8xb2-amp-1x_coco.py' for size in VITDET}
+HYBRID = sorted(FOLDER.glob('hybrid-*.py'))
 FULL_SIZE = [*VITDET.values(), *FPN.values()]
 
 

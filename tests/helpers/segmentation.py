@@ -4,7 +4,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / 'configs' / 'benchmarks' / 'segmentation'
-CONFIGS = sorted(FOLDER.glob('*.py'))
+HYBRID = sorted(FOLDER.glob('hybrid-*.py'))
+CONFIGS = sorted(set(FOLDER.glob('*.py')) - set(HYBRID))
 ADE20K = [path for path in CONFIGS if 'ade20k' in path.stem]
 TRAINED = [path for path in ADE20K if not path.stem.endswith('-ms')]
 TESTED = [path for path in ADE20K if path.stem.endswith('-ms')]

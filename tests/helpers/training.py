@@ -8,6 +8,7 @@ from mmengine.registry import RUNNERS
 from mmpretrain.models import VisionTransformer
 
 from cmae_mm.engine.ranks import fit_to_cpu
+from cmae_mm.models.backbones.hybrid import ARCHS as HYBRIDS
 
 
 def shallow(cfg, depth=4):
@@ -16,7 +17,8 @@ def shallow(cfg, depth=4):
     What full depth would show takes no training: the configs' values have tests of their own.
     """
     backbone = cfg.model.backbone
-    arch = VisionTransformer.arch_zoo[backbone.arch]
+    archs = HYBRIDS if 'Hybrid' in backbone.type else VisionTransformer.arch_zoo
+    arch = archs[backbone.arch]
     backbone.arch = {**arch, 'num_layers': depth}
     if 'out_indices' in backbone:
         backbone.out_indices = tuple(range(depth))[-len(backbone.out_indices) :]

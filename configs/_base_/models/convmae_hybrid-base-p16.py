@@ -1,0 +1,22 @@
+# ConvMAE (arXiv 2205.03892) as in the released code (github.com/Alpha-VL/ConvMAE at 4c97b4c), number for number:
+# tools/check_parity.py.
+model = dict(
+    type='MaskedReconstruction',
+    backbone=dict(
+        type='HybridViT',
+        arch='b',
+        img_size=224,
+        strides=(4, 2, 2),
+        fusion=True,
+        mask_ratio=0.75,
+        mask_block=1,
+    ),
+    neck=dict(
+        type='CMAEPixelDecoder', decoder_embed_dim=512, decoder_depth=8, decoder_num_heads=16
+    ),
+    head=dict(type='ReconstructionHead', norm_pix=True),
+    init_cfg=[
+        dict(type='Xavier', layer='Linear', distribution='uniform'),
+        dict(type='Constant', layer='LayerNorm', val=1.0, bias=0.0),
+    ],
+)

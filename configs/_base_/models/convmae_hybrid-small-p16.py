@@ -1,0 +1,3 @@
+_base_ = './convmae_hybrid-base-p16.py'
+
+model = dict(backbone=dict(arch='s'))
