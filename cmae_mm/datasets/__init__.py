@@ -1,5 +1,6 @@
 """The data path: image files, master images, parameters of the two views."""
 
+from .block_mask import BlockMask
 from .master_image import LoadImage, MasterCrop, RandomHorizontalFlip
 from .pack_views import PackViews
 from .pretrain_dataset import PretrainDataset
@@ -11,6 +12,7 @@ from .skipped import SkippedImages, image_path
 from .view_parameters import ColorAugment, IndependentCrop, PixelShift
 
 __all__ = [
+    'BlockMask',
     'ColorAugment',
     'IndependentCrop',
     'LoadImage',

@@ -15,7 +15,7 @@ from cmae_mm.worker_views import make_view
 class PackViews(BaseTransform):
     """Pack the master image with its views' parameters, or the finished views.
 
-    Returns ``inputs``, for ``CMAEDataPreprocessor``.
+    Returns ``inputs``, for ``CMAEDataPreprocessor``; with ``mask``, if there is one.
 
     Args:
         views: names of the views to pack; MAE has ``('online',)``.
@@ -51,6 +51,8 @@ class PackViews(BaseTransform):
             inputs = {name: view.pack() for name, view in views.items()}
             for name, image in {'master': master, **own}.items():
                 inputs[name] = torch.from_numpy(image)
+        if 'mask' in results:
+            inputs['mask'] = torch.from_numpy(results['mask'])
         return {'inputs': inputs}
 
 

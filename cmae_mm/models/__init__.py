@@ -1,25 +1,30 @@
 """The methods: algorithms, encoders, necks, heads and losses, in mmpretrain's folders."""
 
 from .backbones import CMAEViT, ConvStem, HybridViT, plain_encoder
-from .heads import CMAEPretrainHead, ReconstructionHead
+from .heads import CMAEPretrainHead, ReconstructionHead, TokenHead
 from .losses import BYOLLoss, InfoNCELoss
-from .necks import CMAEFeatureDecoder, CMAEPixelDecoder
-from .selfsup import CMAE, MaskedReconstruction
-from .utils import CMAEDataPreprocessor, build_model
+from .necks import CAERegressorDecoder, CMAEFeatureDecoder, CMAEPixelDecoder
+from .selfsup import CMAE, ContextAutoencoder, MaskedReconstruction
+from .utils import CAEDataPreprocessor, CMAEDataPreprocessor, DALLETokenizer, build_model
 
 __all__ = [
     'BYOLLoss',
+    'CAEDataPreprocessor',
+    'CAERegressorDecoder',
     'CMAE',
     'CMAEDataPreprocessor',
     'CMAEFeatureDecoder',
     'CMAEPixelDecoder',
     'CMAEPretrainHead',
     'CMAEViT',
+    'ContextAutoencoder',
     'ConvStem',
+    'DALLETokenizer',
     'HybridViT',
     'InfoNCELoss',
     'MaskedReconstruction',
     'ReconstructionHead',
+    'TokenHead',
     'build_model',
     'plain_encoder',
 ]

@@ -4,12 +4,12 @@ A fixture holds what released code computed from given weights and images. Each 
 here whose ``check`` computes the same and compares.
 """
 
-from . import convmae, step
+from . import cae, convmae, step
 from .config import model_config
 from .rows import Row
 
 # by a key that only the fixtures of the method have
-_METHODS = {'per_rank': step.check, 'stage3': convmae.check}
+_METHODS = {'per_rank': step.check, 'stage3': convmae.check, 'latent_pred': cae.check}
 
 __all__ = ['Row', 'check_parity', 'model_config']
 

@@ -114,13 +114,6 @@ class CMAEViT(VisionTransformer):
         Raises:
             ValueError: images of another size or number of channels.
         """
-        expected = (self.in_channels, *self.img_size)
-        if tuple(images.shape[1:]) != expected:
-            raise ValueError(
-                f'images have shape (C, H, W) = {tuple(images.shape[1:])}, the encoder expects '
-                f'{expected}: make img_size and in_channels of the backbone agree with the crop '
-                'size of the data pipeline'
-            )
         patch_mask = None
         if self.mask_ratio:
             if noise is None:
@@ -130,6 +123,13 @@ class CMAEViT(VisionTransformer):
 
     def encode_visible(self, images: Tensor, patch_mask: PatchMask | None) -> Tensor:
         """Encode the visible patches of a mask, or all; see :meth:`encode`."""
+        expected = (self.in_channels, *self.img_size)
+        if tuple(images.shape[1:]) != expected:
+            raise ValueError(
+                f'images have shape (C, H, W) = {tuple(images.shape[1:])}, the encoder expects '
+                f'{expected}: make img_size and in_channels of the backbone agree with the crop '
+                'size of the data pipeline'
+            )
         if patch_mask is None:
             return super().forward(images)[-1]
         extra = self.num_extra_tokens

@@ -2,5 +2,6 @@
 
 from .cmae_head import CMAEPretrainHead
 from .reconstruction_head import ReconstructionHead
+from .token_head import TokenHead
 
-__all__ = ['CMAEPretrainHead', 'ReconstructionHead']
+__all__ = ['CMAEPretrainHead', 'ReconstructionHead', 'TokenHead']

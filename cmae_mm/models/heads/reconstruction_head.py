@@ -35,6 +35,7 @@ class ReconstructionHead(MAEPretrainHead):
         super().__init__(loss, norm_pix=norm_pix, patch_size=patch_size, in_channels=in_channels)
         self.grid = tuple(grid)
         self.loss_weight = loss_weight
+        self.out_channels = patch_size**2 * in_channels
 
     def patchify(self, imgs: Tensor) -> Tensor:
         """Cut (N, C, H, W) into (N, L, p * p * C), patches in row-major order."""

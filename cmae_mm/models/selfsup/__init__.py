@@ -1,6 +1,7 @@
 """Self-supervised algorithms."""
 
+from .cae import ContextAutoencoder
 from .cmae import CMAE
 from .masked_reconstruction import MaskedReconstruction
 
-__all__ = ['CMAE', 'MaskedReconstruction']
+__all__ = ['CMAE', 'ContextAutoencoder', 'MaskedReconstruction']

@@ -1,4 +1,4 @@
-"""Random masks over the patch grid, of single patches or of blocks."""
+"""Masks over the patch grid, drawn here (of single patches or of blocks) or given."""
 
 from typing import NamedTuple
 
@@ -24,6 +24,33 @@ class PatchMask(NamedTuple):
 def removed_patches(patch_mask: PatchMask) -> Tensor:
     """Return the removed patches, int64, shape (N, L - K)."""
     return patch_mask.ids_restore.argsort(dim=1)[:, patch_mask.ids_keep.shape[1] :]
+
+
+def inverted(patch_mask: PatchMask) -> PatchMask:
+    """Return the mask that removes what this one leaves visible."""
+    removed = removed_patches(patch_mask)
+    ids_shuffle = torch.cat((removed, patch_mask.ids_keep), dim=1)
+    return PatchMask(1 - patch_mask.mask, removed, ids_shuffle.argsort(dim=1))
+
+
+def as_patch_mask(removed: Tensor) -> PatchMask:
+    """Describe masks that were drawn elsewhere; visible and removed patches stay in grid order.
+
+    Args:
+        removed: bool, shape (N, L); True = removed. Best on the CPU: a GPU would be waited for.
+
+    Raises:
+        ValueError: the images differ in the number of removed patches.
+    """
+    counts = removed.sum(dim=1)
+    if (counts != counts[0]).any():
+        raise ValueError(
+            f'masks of a batch remove {counts.min()} to {counts.max()} patches: each image must '
+            'lose as many as the others'
+        )
+    num_keep = removed.shape[1] - int(counts[0])
+    ids_shuffle = removed.byte().argsort(dim=1, stable=True)
+    return PatchMask(removed.float(), ids_shuffle[:, :num_keep], ids_shuffle.argsort(dim=1))
 
 
 class PatchMasking:
