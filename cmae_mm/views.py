@@ -10,6 +10,7 @@ float16, which rounds them to an eighth or less where the workers' round to whol
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -96,6 +97,25 @@ def crop(images: Tensor, box: Tensor) -> Tensor:
     batch = torch.arange(len(images), device=images.device)
     channels = torch.arange(images.shape[3], device=images.device)[:, None, None]
     return images[batch[:, None, None, None], rows[:, None, :, None], cols[:, None, None], channels]
+
+
+def resize_lanczos(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize float images, (N, C, h, w), as Pillow's LANCZOS does, without rounding."""
+    height, width = (
+        _lanczos_weights(before, after).to(images, non_blocking=True)
+        for before, after in zip(images.shape[2:], size)
+    )
+    return height @ images @ width.T
+
+
+@cache
+def _lanczos_weights(before: int, after: int) -> Tensor:
+    """Weights of each pixel before (columns) in each pixel after (rows)."""
+    scale = before / after
+    centers = (torch.arange(after) + 0.5) * scale - 0.5
+    distance = (torch.arange(before) - centers[:, None]) / max(scale, 1)
+    weights = torch.sinc(distance) * torch.sinc(distance / 3) * (distance.abs() < 3)
+    return weights / weights.sum(dim=1, keepdim=True)
 
 
 def augment_color(images: Tensor, parameters: ViewParameters) -> Tensor:

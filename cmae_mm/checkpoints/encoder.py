@@ -11,6 +11,7 @@ from mmpretrain.models.utils import resize_pos_embed
 from torch import Tensor, nn
 
 from .hybrid import describe_hybrid, is_convmae
+from .layer_scales import fold_layer_scales
 from .names import OPENMMLAB, TIMM, find_encoders, read_architecture
 from .reading import load_state_dict
 
@@ -34,6 +35,8 @@ class LoadReport(NamedTuple):
             encoder, if they differ.
         new: tensors that keep their initial values, counted by kind.
         unused: tensors of the checkpoint's encoder that this encoder lacks, counted by kind.
+        folded: number of layer scales that were folded into the layers that they scale, since
+            this encoder has none.
     """
 
     loaded: int
@@ -41,12 +44,15 @@ class LoadReport(NamedTuple):
     resized: tuple[tuple[int, int], tuple[int, int]] | None
     new: dict[str, int]
     unused: dict[str, int]
+    folded: int = 0
 
     def __str__(self) -> str:
         parts = [f'{self.loaded}/{self.expected} encoder tensors']
         if self.resized:
             there, here = ('x'.join(map(str, grid)) for grid in self.resized)
             parts.append(f'pos_embed resized {there} -> {here}')
+        if self.folded:
+            parts.append(f'{self.folded} layer scales folded into the layers that they scale')
         for label, counts in (('newly initialised', self.new), ('not used', self.unused)):
             if counts:
                 listed = ', '.join(f'{kind} ({count})' for kind, count in counts.items())
@@ -106,7 +112,8 @@ def load_encoder_tensors(
         ValueError: as there.
     """
     expected = encoder.state_dict()
-    found = _under(prefix, tensors, expected.keys(), source)
+    stored = _under(prefix, tensors, expected.keys(), source)
+    found = fold_layer_scales(stored, kept=expected)
     # another encoder's position embedding differs too, but its architecture is what to report
     same = _architecture(found) == _architecture(expected)
     resized = _fit_position_embedding(found, encoder, source, grid) if same else None
@@ -125,6 +132,7 @@ def load_encoder_tensors(
         resized=resized,
         new=dict(sorted(Counter(kinds.values()).items())),
         unused=dict(sorted(Counter(spare.values()).items())),
+        folded=len(stored) - len(found),
     )
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .layer_scales import fold_layer_scales, fold_scale
 from .names import (
     ATTENTION_OUT,
     FORMATS,
@@ -95,6 +96,7 @@ def import_encoder(tensors: dict[str, Tensor]) -> Encoder:
     """
     prefix, naming = _recognise(tensors)
     found = {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
+    found = fold_layer_scales(found)
     left_out = Counter(name.split('.')[0] for name in tensors if not name.startswith(prefix))
 
     depth = max(count_blocks(naming, found), 1)
@@ -126,7 +128,7 @@ def import_encoder(tensors: dict[str, Tensor]) -> Encoder:
     elif naming is TIMM and 'cls_token' in encoder:
         _require_class_position(encoder['pos_embed'], prefix)
     for module, name in scales.items():
-        _fold_scale(encoder, module, found[name], prefix + name)
+        fold_scale(encoder, module, found[name], prefix + name)
 
     if naming is TIMM:
         program = 'vitdet' if vitdet else 'timm'
@@ -254,17 +256,6 @@ def _require_class_position(positions: Tensor, prefix: str) -> None:
             f'{prefix}pos_embed has {count} positions, the class token seems to have none '
             '(no_embed_class): expected one more than there are patches'
         )
-
-
-def _fold_scale(encoder: dict[str, Tensor], module: str, scale: Tensor, name: str) -> None:
-    weight, bias = encoder[f'{module}.weight'], encoder[f'{module}.bias']
-    if scale.shape != bias.shape:
-        raise ValueError(
-            f'{name} has shape {_shape(scale.shape)}, expected {_shape(bias.shape)}: the width '
-            'of what it scales'
-        )
-    encoder[f'{module}.weight'] = weight * scale.unsqueeze(1)
-    encoder[f'{module}.bias'] = bias * scale
 
 
 def _vitdet_positions(encoder: Encoder) -> Tensor:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ..utils.build import build_derived, head_sizes
 from ..utils.initialisation import init_as_beit, init_truncated
 from ..utils.masking import PatchMask, inverted
-from ..utils.momentum import MomentumPairs
+from ..utils.momentum import MomentumPairs, start_targets_from_online
 
 
 @MODELS.register_module()
@@ -74,7 +74,10 @@ class ContextAutoencoder(BaseSelfSupervisor):
         self.rescale_init = rescale_init
         self.target_backbone = copy.deepcopy(encoder) if target_copy else None
         if target_copy:
-            self._momentum_pairs = MomentumPairs({'target': (self.target_backbone, encoder)})
+            self._momentum_pairs = MomentumPairs(
+                {'target_backbone': (self.target_backbone, encoder)}
+            )
+            start_targets_from_online(self, ('backbone',))
 
     def _require_tokenizer(self, head: dict) -> None:
         vocabulary = getattr(self.target_generator, 'vocab_size', None)

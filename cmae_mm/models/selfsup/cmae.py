@@ -11,7 +11,7 @@ from torch import Tensor
 from ..utils.build import build_derived, decoder_sizes, head_sizes
 from ..utils.masking import PatchMask, removed_patches
 from ..utils.micro_batches import in_micro_batches
-from ..utils.momentum import MomentumPairs
+from ..utils.momentum import MomentumPairs, start_targets_from_online
 
 
 @MODELS.register_module()
@@ -74,7 +74,7 @@ class CMAE(BaseSelfSupervisor):
                 'target_projector': (self.target_projector, self.projector),
             }
         )
-        self._register_load_state_dict_pre_hook(_start_target_from_online)
+        start_targets_from_online(self, ('backbone', 'projector'))
         for name in self._momentum_pairs.unpaired:
             print_log(
                 f'{name} keeps its initial value: its online counterpart has '
@@ -157,15 +157,3 @@ class CMAE(BaseSelfSupervisor):
         tokens, patch_mask = self.backbone.encode(images)
         pixels = self.pixel_decoder(tokens, patch_mask.ids_restore)
         return self.head.images(pixels.float(), images), self.head.pixel_mask(patch_mask)
-
-
-def _start_target_from_online(tensors: dict[str, Tensor], prefix: str, *_) -> None:
-    """Use the online encoder as target if a checkpoint (of MAE, say) has none.
-
-    Otherwise the target would keep random weights, and the encoder would learn from noise.
-    """
-    for online, target in (('backbone', 'target_backbone'), ('projector', 'target_projector')):
-        if not any(name.startswith(f'{prefix}{target}.') for name in tensors):
-            start = f'{prefix}{online}.'
-            for name in [name for name in tensors if name.startswith(start)]:
-                tensors[f'{prefix}{target}.{name[len(start) :]}'] = tensors[name]

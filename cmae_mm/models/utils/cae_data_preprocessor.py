@@ -6,7 +6,8 @@ import torch
 from mmpretrain.models.utils import to_2tuple
 from mmpretrain.registry import MODELS
 from torch import Tensor
-from torch.nn import functional as F
+
+from cmae_mm.views import resize_lanczos
 
 from .data_preprocessor import CMAEDataPreprocessor
 from .masking import as_patch_mask
@@ -19,9 +20,8 @@ class CAEDataPreprocessor(CMAEDataPreprocessor):
     Args:
         mean, std: see :class:`CMAEDataPreprocessor`.
         target_size: (height, width) of the tokenizer's view or one number, in pixels; None
-            without a tokenizer. The view is the image itself, resized on the device, antialiased
-            and bicubic: torch has no Lanczos filter, with which the released code resizes the
-            original's crop.
+            without a tokenizer. The view is the image itself, resized on the device by Lanczos'
+            filter, by which the released code resizes the original's crop.
         target_mean, target_std: of the tokenizer's view, of all channels; DALL-E's maps
             [0, 255] to [0.1, 0.9].
         **kwargs: see :class:`CMAEDataPreprocessor`; there is one view.
@@ -69,6 +69,6 @@ class CAEDataPreprocessor(CMAEDataPreprocessor):
 
     def _target_view(self, images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, enabled=False):
-            small = F.interpolate(images, self.target_size, mode='bicubic', antialias=True)
+            small = resize_lanczos(images, self.target_size)
             pixels = torch.addcmul(self.mean, small, self.std).clamp(0, 255)  # it overshoots
             return (pixels - self.target_mean) / self.target_std

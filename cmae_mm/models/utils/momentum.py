@@ -1,5 +1,7 @@
 """The momentum target: a moving average of online modules, parameter by parameter."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -35,3 +37,23 @@ class MomentumPairs:
     def update(self, momentum: float) -> None:
         """Set target = momentum * target + (1 - momentum) * online, in one fused call."""
         torch._foreach_lerp_(self.targets, self.onlines, 1 - momentum)
+
+
+def start_targets_from_online(model: nn.Module, parts: Sequence[str]) -> None:
+    """Let a checkpoint (of MAE, say) that has no target give the online part's tensors to it.
+
+    Otherwise the target would keep random weights, and the encoder would learn from noise.
+
+    Args:
+        model: whose part ``target_<part>`` follows ``<part>``.
+        parts: names of the online parts.
+    """
+
+    def fill(tensors: dict[str, Tensor], prefix: str, *_) -> None:
+        for part in parts:
+            online, target = f'{prefix}{part}.', f'{prefix}target_{part}.'
+            if not any(name.startswith(target) for name in tensors):
+                for name in [name for name in tensors if name.startswith(online)]:
+                    tensors[target + name.removeprefix(online)] = tensors[name]
+
+    model._register_load_state_dict_pre_hook(fill)

@@ -1,0 +1,3 @@
+_base_ = './imagenet_cae.py'
+
+data_preprocessor = dict(target_size=None)

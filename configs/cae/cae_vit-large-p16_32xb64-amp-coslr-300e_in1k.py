@@ -1,0 +1,10 @@
+# ViT-L/16, CAE, 300 epochs.
+# Command: tools/train.py configs/cae/cae_vit-large-p16_32xb64-amp-coslr-300e_in1k.py
+# Hardware: 32 GPUs of batch 64 (docs/launching.md; fewer: --auto-scale-lr).
+# Measured: not measured.
+_base_ = [
+    '../_base_/models/cae_vit-large-p16.py',
+    '../_base_/datasets/imagenet_cae.py',
+    '../_base_/schedules/cae_adamw_coslr_300e.py',
+    '../_base_/default_runtime.py',
+]
