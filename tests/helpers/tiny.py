@@ -54,6 +54,34 @@ def tiny_config(**overrides):
     return config
 
 
+def tiny_cae(**overrides):
+    """A tiny context autoencoder on 16x24 images with pixels as targets, from seed 0."""
+    torch.manual_seed(0)
+    config = dict(
+        type='ContextAutoencoder',
+        backbone=dict(
+            type='CMAEViT',
+            arch=ARCH,
+            img_size=(16, 24),
+            patch_size=4,
+            layer_scale_init_value=0.1,
+        ),
+        neck=dict(
+            type='CAERegressorDecoder',
+            num_heads=2,
+            regressor_depth=2,
+            decoder_depth=1,
+            mlp_ratio=2,
+        ),
+        head=dict(type='ReconstructionHead'),
+    )
+    for part in ('backbone', 'neck'):
+        config[part].update(overrides.pop(part, {}))
+    model = MODELS.build({**config, **overrides})
+    model.init_weights()
+    return model.train()
+
+
 def tiny_model(**overrides):
     """A tiny CMAE in training mode, initialised from seed 0."""
     torch.manual_seed(0)

@@ -4,13 +4,10 @@ import torch
 from mmpretrain.models import CAENeck
 from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
 from mmpretrain.models.necks.cae_neck import CAETransformerRegressorLayer
-from mmpretrain.models.utils import CrossMultiheadAttention
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from cmae_mm.cpu import cpu_attention, suits_cpu
-
+from ..utils.cross_attention import CrossAttention
 from ..utils.encoder_layer import select, use_encoder_layers
 from ..utils.masking import PatchMask, removed_patches
 from ..utils.position_embedding import sincos_position_embedding
@@ -120,20 +117,3 @@ class RegressorLayer(CAETransformerRegressorLayer):
     def __init__(self, embed_dims: int, num_heads: int, **kwargs) -> None:
         super().__init__(embed_dims, num_heads, **kwargs)
         self.cross_attn = CrossAttention(embed_dims, num_heads)
-
-
-class CrossAttention(CrossMultiheadAttention):
-    """The host's cross attention as one fused call; queries and values have biases, keys none."""
-
-    def __init__(self, embed_dims: int, num_heads: int) -> None:
-        super().__init__(embed_dims, num_heads)
-        self.q, self.v = nn.Linear(embed_dims, embed_dims), nn.Linear(embed_dims, embed_dims)
-
-    def forward(self, x: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attend from x, (N, Q, D), to k and v, (N, L, D); returns (N, Q, D)."""
-        q, k, v = (
-            tokens.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (N, heads, ., D / heads)
-            for tokens in (self.q(x), self.k(k), self.v(v))
-        )
-        attend = cpu_attention if suits_cpu(q) else F.scaled_dot_product_attention
-        return self.proj(attend(q, k, v).transpose(1, 2).flatten(2))

@@ -103,8 +103,11 @@ class ContextAutoencoder(BaseSelfSupervisor):
             init_truncated(tensor)
         nn.init.zeros_(stem.bias)
         if self.rescale_init:
+            init_truncated(self.neck.head.weight)
             for blocks in (self.backbone.layers, self.neck.regressors, self.neck.decoders):
                 init_as_beit(blocks)
+        else:  # the host's neck makes it smaller
+            nn.init.xavier_uniform_(self.neck.head.weight)
         if self.target_backbone is not None:
             self.update_target(momentum=0.0)
 

@@ -27,7 +27,8 @@ class DALLETokenizer(DALLEEncoder):
     """
 
     def __init__(self, checkpoint: str | None = None, vocab_size: int = 8192, **kwargs) -> None:
-        super().__init__(vocab_size=vocab_size, requires_grad=False, **kwargs)
+        super().__init__(vocab_size=vocab_size, **kwargs)
+        self.requires_grad_(False)  # the host's field of this name has no effect
         self.checkpoint = checkpoint
         self.vocab_size = vocab_size
         self._register_state_dict_hook(_leave_out)

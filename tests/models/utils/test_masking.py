@@ -1,7 +1,12 @@
 import pytest
 import torch
 
-from cmae_mm.models.utils.masking import PatchMasking, removed_patches
+from cmae_mm.models.utils.masking import (
+    PatchMasking,
+    as_patch_mask,
+    inverted,
+    removed_patches,
+)
 
 CASES = [((4, 4), 0.75, 1), ((6, 4), 0.65, 2), ((3, 9), 0.5, 3), ((14, 14), 0.65, 2)]
 
@@ -66,3 +71,27 @@ def test_ratio_that_leaves_nothing_visible_or_removed_is_an_error(ratio):
 def test_blocks_that_do_not_tile_the_grid_are_an_error():
     with pytest.raises(ValueError, match='mask_block=2 does not tile the 3x4'):
         PatchMasking((3, 4), 0.5, 2)
+
+
+def test_a_given_mask_keeps_the_order_of_the_grid():
+    removed = torch.tensor([[1, 0, 0, 1, 0], [0, 0, 1, 0, 1]]).bool()
+    patch_mask = as_patch_mask(removed)
+    assert patch_mask.mask.equal(removed.float())
+    assert patch_mask.ids_keep.tolist() == [[1, 2, 4], [0, 1, 3]]
+    assert removed_patches(patch_mask).tolist() == [[0, 3], [2, 4]]
+    assert patch_mask.ids_restore.tolist() == [[3, 0, 1, 4, 2], [0, 1, 3, 2, 4]]
+
+
+def test_the_inverted_mask_shows_what_was_removed():
+    masking = PatchMasking((4, 4), 0.75)
+    patch_mask = masking(masking.noise(3, torch.device('cpu')))
+    other = inverted(patch_mask)
+    assert other.mask.equal(1 - patch_mask.mask)
+    assert other.ids_keep.equal(removed_patches(patch_mask))
+    assert removed_patches(other).equal(patch_mask.ids_keep)
+    assert inverted(other).ids_restore.equal(patch_mask.ids_restore)
+
+
+def test_masks_that_remove_different_numbers_are_refused():
+    with pytest.raises(ValueError, match='remove 1 to 2 patches'):
+        as_patch_mask(torch.tensor([[1, 0, 0], [1, 1, 0]]).bool())
