@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.configs import read_config
+from tests.helpers.configs import PRETRAINING, read_config
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/**/*.py'))
-PRETRAINING = sorted((ROOT / 'configs').glob('*mae/*.py'))
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 
 
@@ -114,9 +113,10 @@ def test_name_follows_the_pattern_of_the_recipes(path):
     assert 'RECIPE_ENCODER_GPUSxbBATCH-PRECISION-SCHEDULE-EPOCHS_DATA.py' in RECIPES
     if path.stem.endswith('_in1k'):
         assert re.fullmatch(
-            r'((cmae|cmae-published|mae)_vit-(small|base|large)-p16'
-            r'|(cmae|cmae-published|convmae)_hybrid-(small|base)-p16)'
-            r'_32xb128-amp-coslr-(300|800|1600)e_in1k',
+            r'((cmae|cmae-published|mae)_vit-(small|base|large)-p16_32xb128'
+            r'|(cmae|cmae-published|convmae)_hybrid-(small|base)-p16_32xb128'
+            r'|(cae|cae-pixels)_vit-(small|base|large)-p16_32xb64)'
+            r'-amp-coslr-(300|800|1600)e_in1k',
             path.stem,
         )
     else:  # runs on one machine, named by what they train on

@@ -6,6 +6,10 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+CONFIGS = Path(__file__).parents[2] / 'configs'
+# of every method; benchmarks are a folder deeper
+PRETRAINING = sorted(CONFIGS.glob('[!_]*/*.py'))
+
 _parse = functools.cache(Config.fromfile)
 
 

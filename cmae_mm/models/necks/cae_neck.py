@@ -1,5 +1,6 @@
 """The regressor and the decoder of CAE, which work on the removed patches."""
 
+import numpy as np
 import torch
 from mmpretrain.models import CAENeck
 from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
@@ -66,7 +67,7 @@ class CAERegressorDecoder(CAENeck):
         )
 
         def stack(kind: type[nn.Module], depth: int) -> nn.ModuleList:
-            rates = torch.linspace(0, drop_path_rate, depth).tolist()
+            rates = np.linspace(0, drop_path_rate, depth).tolist()
             return nn.ModuleList(kind(drop_path_rate=rate, **layer) for rate in rates)
 
         self.regressors = stack(RegressorLayer, regressor_depth)
