@@ -12,10 +12,11 @@ from torch.utils.data import default_collate
 
 from cmae_mm.compat import within
 from cmae_mm.engine import FiniteHook
+from cmae_mm.models import DALLETokenizer
 from cmae_mm.views import ViewParameters
 from tests.helpers.files import PIPELINE, write_images
 from tests.helpers.runs import config
-from tests.helpers.tiny import tiny_model
+from tests.helpers.tiny import tiny_cae, tiny_model
 
 aten = torch.ops.aten
 READING = {
@@ -96,6 +97,44 @@ def test_from_master_images_to_the_target_nothing_waits(folder, monkeypatch):
     assert waits.found == []
     with pytest.raises(RuntimeError):
         losses['loss_ct'].item()
+
+
+@pytest.mark.parametrize('tokens', [False, True])
+def test_from_masks_to_the_alignment_nothing_waits(folder, tokens, monkeypatch):
+    autocast = torch.autocast
+    monkeypatch.setattr(
+        torch,
+        'autocast',
+        lambda device, **kwargs: (
+            contextlib.nullcontext() if device == 'meta' else autocast(device, **kwargs)
+        ),
+    )
+    pipeline = [
+        dict(type='LoadImage'),
+        dict(type='MasterCrop', scale=(16, 24)),
+        dict(type='PixelShift', crop_size=(16, 24), max_shift=0),
+        dict(type='BlockMask', input_size=(4, 6), num_masking_patches=12, min_num_patches=2),
+        dict(type='PackViews', views=('online',), where='device'),
+    ]
+    data = DATASETS.build(
+        dict(type='PretrainDataset', data_root=str(folder / 'images'), pipeline=pipeline)
+    )
+    batch = default_collate([data[index] for index in range(4)])
+    preprocessor = dict(type='CAEDataPreprocessor', mean=[0.0] * 3, std=[1.0] * 3)
+    targets = dict()
+    if tokens:
+        preprocessor.update(target_size=(32, 48))
+        tokenizer = DALLETokenizer(n_hid=4, vocab_size=8)
+        targets = dict(head=dict(type='TokenHead'), target_generator=tokenizer)
+        monkeypatch.setattr(tokenizer, 'init_weights', lambda: None)
+    model = tiny_cae(data_preprocessor=preprocessor, **targets).to('meta')
+    with Waits('meta') as waits:
+        inputs = model.data_preprocessor(batch, True)
+        losses = model.loss(**inputs)
+        model.parse_losses(losses)[0].backward()
+    assert waits.found == []
+    with pytest.raises(RuntimeError):
+        losses['loss_main'].item()
 
 
 def measured_run(folder, monkeypatch, guard, precision='float32'):
