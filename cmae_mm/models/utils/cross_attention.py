@@ -20,5 +20,5 @@ class CrossAttention(CrossMultiheadAttention):
             tokens.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (N, heads, ., D / heads)
             for tokens in (self.q(x), self.k(k), self.v(v))
         )
-        attend = cpu_attention if suits_cpu(q) else F.scaled_dot_product_attention
+        attend = cpu_attention if suits_cpu(q, k) else F.scaled_dot_product_attention
         return self.proj(attend(q, k, v).transpose(1, 2).flatten(2))

@@ -11,7 +11,7 @@ data_preprocessor = dict(
 train_pipeline = [
     dict(type='LoadImage'),
     dict(type='MasterCrop', scale=224, crop_ratio_range=(0.08, 1.0)),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomHorizontalFlip', prob=0.5),
     dict(type='PixelShift', crop_size=224, max_shift=0),
     dict(type='BlockMask', input_size=14, num_masking_patches=98, min_num_patches=16),
     dict(type='PackViews', views=('online',)),
