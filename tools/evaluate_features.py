@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""kNN and linear probe on the frozen features of any mmpretrain backbone.
+"""kNN, linear and attentive probe on the frozen features of any mmpretrain backbone.
 
 python tools/evaluate_features.py CONFIG CHECKPOINT
 python tools/evaluate_features.py CONFIG none --train DIR --test DIR
@@ -39,6 +39,12 @@ def parse_args() -> argparse.Namespace:
         help='mean of the patch tokens or feature map (default), or class token',
     )
     parser.add_argument(
+        '--attentive',
+        action='store_true',
+        help='train the attentive probe, too: on all tokens, kept in a temporary file '
+        '($TMPDIR) of 2 * images * tokens * width bytes',
+    )
+    parser.add_argument(
         '--size',
         type=int,
         help="side of the images in pixels (default: the backbone's img_size, or 224)",
@@ -71,6 +77,7 @@ def evaluate(args: argparse.Namespace) -> dict:
         shape=input_shape(cfg, args.size),
         batch_size=args.batch_size,
         num_workers=args.workers,
+        attentive=args.attentive,
     )
     return dict(config=args.config, checkpoint=args.checkpoint, **results)
 
@@ -85,6 +92,11 @@ def main() -> None:
             f'kNN           {results["knn"]:5.1f} %\n'
             f'linear probe  {results["linear"]:5.1f} %'
         )
+        if args.attentive:
+            print(
+                f'attentive     {results["attentive"]:5.1f} %  '
+                f'({results["token_bytes"] / 1e6:.0f} MB of tokens)'
+            )
         if args.out:
             Path(args.out).write_text(json.dumps(results, indent=2) + '\n')
 

@@ -16,20 +16,27 @@ from cmae_mm.models import build_model, plain_encoder
 
 
 class FrozenEncoder(BaseModel):
-    """Map uint8 RGB images to one feature vector each.
+    """Map uint8 RGB images to one feature vector each, or to all their tokens.
 
     Args:
-        backbone: any mmpretrain backbone; its last output is used, averaged over positions if
-            it is a feature map.
+        backbone: any mmpretrain backbone; its last output is used, a feature map or, with
+            ``out_type='raw'``, tokens.
         data_preprocessor: of the model that the backbone was trained in; it normalises.
+        pooling: 'avg', the mean of the patch tokens or of the feature map, or 'cls',
+            the class token of a Vision Transformer.
     """
 
-    def __init__(self, backbone: BaseModule, data_preprocessor: BaseDataPreprocessor) -> None:
+    def __init__(
+        self,
+        backbone: BaseModule,
+        data_preprocessor: BaseDataPreprocessor,
+        pooling: str = 'avg',
+    ) -> None:
         super().__init__(data_preprocessor)
         self.backbone = backbone
+        self.pooling = pooling
         self.eval().requires_grad_(False)
 
-    @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         """Encode a batch of images.
 
@@ -39,12 +46,23 @@ class FrozenEncoder(BaseModel):
         Returns:
             float32, shape (N, D), on the encoder's device.
         """
+        return self.pool(self.tokens(images))
+
+    @torch.no_grad()
+    def tokens(self, images: Tensor) -> Tensor:
+        """Encode a batch of images to float32 (N, L, D), the class token, if any, first."""
         # the hosts' pipelines read BGR, and their preprocessors expect it
         if getattr(self.data_preprocessor, 'channel_order', 'BGR') == 'BGR':
             images = images.flip(1)
         inputs = self.data_preprocessor({'inputs': images, 'data_samples': None})['inputs']
-        features = self.backbone(inputs)[-1].float()
-        return features.flatten(2).mean(dim=2) if features.ndim == 4 else features
+        output = self.backbone(inputs)[-1].float()
+        return output.flatten(2).transpose(1, 2) if output.ndim == 4 else output
+
+    def pool(self, tokens: Tensor) -> Tensor:
+        """Pool the tokens of each image: (N, L, D) to (N, D)."""
+        if self.pooling == 'cls':
+            return tokens[:, 0]
+        return tokens[:, getattr(self.backbone, 'num_extra_tokens', 0) :].mean(dim=1)
 
 
 def build_encoder(
@@ -65,7 +83,7 @@ def build_encoder(
         FileNotFoundError: no such checkpoint.
         ValueError: the checkpoint is of another size or program, or the pooling unknown.
     """
-    backbone = MODELS.build(_pooled(plain_encoder(cfg.model.backbone), pooling))
+    backbone = MODELS.build(_for_tokens(plain_encoder(cfg.model.backbone), pooling))
     model = build_model(cfg)
     if checkpoint is None:
         model.init_weights()
@@ -76,7 +94,7 @@ def build_encoder(
     grid = getattr(backbone, 'patch_resolution', None)
     load_encoder_tensors(backbone, tensors, source, grid=grid)
     use_fastest_linear(backbone)
-    return FrozenEncoder(backbone, model.data_preprocessor)
+    return FrozenEncoder(backbone, model.data_preprocessor, pooling)
 
 
 def input_shape(cfg: Config, size: int | None = None) -> tuple[int, int, int]:
@@ -92,15 +110,14 @@ def input_shape(cfg: Config, size: int | None = None) -> tuple[int, int, int]:
     return backbone.get('in_channels', 3), height, width
 
 
-def _pooled(backbone: dict, pooling: str) -> dict:
-    """Set ``out_type`` if a backbone has a choice of outputs."""
-    out_type = {'avg': 'featmap', 'cls': 'cls_token'}.get(pooling)
-    if out_type is None:
+def _for_tokens(backbone: dict, pooling: str) -> dict:
+    """Set ``out_type`` if a backbone has a choice of outputs, and check that it can be pooled."""
+    if pooling not in ('avg', 'cls'):
         raise ValueError(f"pooling={pooling!r}: choose 'avg' or 'cls'")
     out_types = getattr(MODELS.get(backbone['type']), 'OUT_TYPES', ('featmap',))
-    if out_type not in out_types:
+    if pooling == 'cls' and not ('cls_token' in out_types and backbone.get('with_cls_token', True)):
         raise ValueError(
-            f'{backbone["type"]} has no {out_type}: pooling={pooling!r} is for Vision '
+            f'{backbone["type"]} has no cls_token: pooling={pooling!r} is for Vision '
             'Transformers with a class token'
         )
-    return {**backbone, 'out_type': out_type} if len(out_types) > 1 else backbone
+    return {**backbone, 'out_type': 'raw'} if 'raw' in out_types else backbone

@@ -3,11 +3,12 @@
 from .backbones import CMAEViT, ConvStem, HybridViT, plain_encoder
 from .heads import CMAEPretrainHead, ReconstructionHead, TokenHead
 from .losses import BYOLLoss, InfoNCELoss
-from .necks import CAERegressorDecoder, CMAEFeatureDecoder, CMAEPixelDecoder
+from .necks import AttentivePooling, CAERegressorDecoder, CMAEFeatureDecoder, CMAEPixelDecoder
 from .selfsup import CMAE, ContextAutoencoder, MaskedReconstruction
 from .utils import CAEDataPreprocessor, CMAEDataPreprocessor, DALLETokenizer, build_model
 
 __all__ = [
+    'AttentivePooling',
     'BYOLLoss',
     'CAEDataPreprocessor',
     'CAERegressorDecoder',

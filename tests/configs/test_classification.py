@@ -24,12 +24,14 @@ TABLE = {
     ('small', 'pt1600e'): (8, 128, 1e-3, 0.65, 0.1, -1, 100, 5),
     ('small', 'partial'): (8, 128, 2e-3, 0.65, 0.1, 8, 100, 5),
     ('small', 'linear'): (8, 2048, 6.4, None, 0.0, 12, 90, 10),
+    ('small', 'attentive'): (8, 1024, 0.4, None, 0.0, 12, 90, 10),
     ('small', '10pct'): (8, 128, 1e-3, 0.65, 0.1, -1, 200, 10),
     ('small', '1pct'): (8, 32, 2.5e-4, 0.65, 0.1, -1, 400, 40),
     ('base', 'whole'): (8, 128, 2e-3, 0.65, 0.1, -1, 100, 5),
     ('base', 'pt1600e'): (8, 128, 1e-3, 0.65, 0.1, -1, 100, 5),
     ('base', 'partial'): (8, 128, 2e-3, 0.65, 0.1, 8, 100, 5),
     ('base', 'linear'): (8, 2048, 6.4, None, 0.0, 12, 90, 10),
+    ('base', 'attentive'): (8, 1024, 0.4, None, 0.0, 12, 90, 10),
     ('base', '10pct'): (8, 128, 1e-3, 0.65, 0.1, -1, 200, 10),
     ('base', '1pct'): (8, 32, 2.5e-4, 0.65, 0.1, -1, 400, 40),
     ('base', 'cae'): (32, 128, 8e-3, 0.65, 0.1, -1, 100, 5),
@@ -38,6 +40,7 @@ TABLE = {
     ('large', 'pt1600e'): (8, 128, 1e-3, 0.75, 0.2, -1, 100, 5),
     ('large', 'partial'): (8, 128, 2e-3, 0.75, 0.2, 20, 100, 5),
     ('large', 'linear'): (8, 2048, 6.4, None, 0.0, 24, 90, 10),
+    ('large', 'attentive'): (8, 1024, 0.4, None, 0.0, 24, 90, 10),
     ('large', '10pct'): (8, 128, 1e-3, 0.75, 0.2, -1, 200, 10),
     ('large', '1pct'): (8, 32, 2.5e-4, 0.75, 0.2, -1, 400, 40),
 }
@@ -88,8 +91,9 @@ def test_optimiser_and_data_path(path):
     assert cfg.train_dataloader.persistent_workers
     augments = [augment.type for augment in (cfg.model.get('train_cfg') or {}).get('augments', [])]
     steps = [step.type for step in cfg.train_dataloader.dataset.pipeline]
-    if task == 'linear':
-        assert wrapper.optimizer.type == 'LARS' and wrapper.optimizer.weight_decay == 0
+    if task in ('linear', 'attentive'):
+        assert wrapper.optimizer.type == ('LARS' if task == 'linear' else 'SGD')
+        assert wrapper.optimizer.weight_decay == 0 and wrapper.optimizer.momentum == 0.9
         assert not augments and 'RandAugment' not in steps
     else:
         assert wrapper.constructor == 'LayerDecayOptimWrapperConstructor'

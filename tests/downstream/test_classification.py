@@ -37,7 +37,8 @@ def tiny(cfg):
     cfg.model.backbone.drop_path_rate = 0.0  # else a block may be left out, and stay as it is
     cfg.model.head.update(in_channels=24, num_classes=3)
     if cfg.model.get('neck'):
-        cfg.model.neck.input_features = 24
+        width = 'in_channels' if cfg.model.neck.type == 'AttentivePooling' else 'input_features'
+        cfg.model.neck[width] = 24
     cfg.data_preprocessor.num_classes = 3
     return cfg
 
@@ -82,6 +83,18 @@ def test_linear_probe_trains_the_linear_layer_alone(tmp_path):
     cfg = tiny(read_config(FOLDER / 'vit-base-p16_8xb2048-amp-linear-coslr-90e_in1k.py'))
     linear = {'head.layers.head.weight', 'head.layers.head.bias'}
     assert trained_in_one_step(cfg, tmp_path) == linear
+
+
+def test_attentive_probe_trains_the_pooling_and_the_linear_layer_alone(tmp_path):
+    cfg = tiny(read_config(FOLDER / 'vit-base-p16_8xb1024-amp-attentive-coslr-90e_in1k.py'))
+    attention = {'q.weight', 'q_bias', 'k.weight', 'v.weight', 'v_bias', 'proj.weight', 'proj.bias'}
+    norms = {'norm_q.weight', 'norm_q.bias', 'norm_k.weight', 'norm_v.weight', 'norm_v.bias'}
+    pooling = {'query', *norms, *(f'attention.{name}' for name in attention)}
+    trained = {f'neck.{name}' for name in pooling} | {
+        'head.layers.head.weight',
+        'head.layers.head.bias',
+    }
+    assert trained_in_one_step(cfg, tmp_path) == trained
 
 
 def trained_in_one_step(cfg, tmp_path):

@@ -52,6 +52,25 @@ def test_features_are_the_mean_of_the_patch_tokens(tmp_path):
     assert torch.allclose(class_token, tokens[:, 0], atol=1e-5)
 
 
+@pytest.mark.parametrize('with_cls_token', [True, False])
+def test_tokens_are_all_that_the_encoder_puts_out(with_cls_token):
+    cfg = classifier_config(
+        dict(
+            type='VisionTransformer',
+            arch=ARCH,
+            img_size=(8, 12),
+            patch_size=4,
+            with_cls_token=with_cls_token,
+            out_type='featmap' if not with_cls_token else 'cls_token',
+        )
+    )
+    encoder = build_encoder(cfg)
+    shown = images(size=(8, 12))
+    tokens = encoder.tokens(shown)
+    assert tokens.shape == (3, 6 + with_cls_token, ARCH['embed_dims'])
+    assert torch.allclose(encoder(shown), tokens[:, int(with_cls_token) :].mean(dim=1))
+
+
 def test_untrained_encoder_is_the_one_that_training_starts_from():
     cfg = cmae_config()
     untrained = build_encoder(cfg).backbone.state_dict()
@@ -116,5 +135,8 @@ def test_checkpoint_of_another_program(tmp_path):
 def test_pooling_that_the_backbone_has_not():
     with pytest.raises(ValueError, match="ResNet has no cls_token.*'cls'"):
         build_encoder(classifier_config(ConfigDict(RESNET)), pooling='cls')
+    bare = dict(type='VisionTransformer', arch=ARCH, with_cls_token=False, out_type='featmap')
+    with pytest.raises(ValueError, match='VisionTransformer has no cls_token'):
+        build_encoder(classifier_config(bare), pooling='cls')
     with pytest.raises(ValueError, match="choose 'avg' or 'cls'"):
         build_encoder(cmae_config(), pooling='max')

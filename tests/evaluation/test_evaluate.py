@@ -4,7 +4,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cmae_mm.evaluation import ClassFolder, FrozenEncoder, evaluate_features, extract_features
+from cmae_mm.evaluation import (
+    ClassFolder,
+    FrozenEncoder,
+    attentive_predict,
+    evaluate_features,
+    extract_features,
+)
 from cmae_mm.models import CMAEDataPreprocessor
 
 
@@ -55,6 +61,17 @@ def test_separable_classes_are_told_apart(folders, encoder):
         encoder, folders / 'train', folders / 'test', (3, 4, 4), num_workers=0
     )
     assert results == dict(knn=100, linear=100, classes=3, train_images=24, test_images=9)
+
+
+def test_attentive_probe_gets_all_tokens(folders, encoder):
+    splits, how = (folders / 'train', folders / 'test'), dict(num_workers=0)
+    results = evaluate_features(encoder, *splits, (3, 4, 4), **how, attentive=True)
+    (known, known_labels), (tokens, labels) = (
+        extract_features(encoder, ClassFolder(split, (4, 4), 3), **how) for split in splits
+    )  # of one token each
+    predicted = attentive_predict(known[:, None].half(), known_labels, tokens[:, None].half())
+    assert results['attentive'] == 100 * (predicted == labels).double().mean().item()
+    assert results['token_bytes'] == (24 + 9) * 3 * 2
 
 
 def test_accuracy_is_of_the_test_images(folders, encoder):

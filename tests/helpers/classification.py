@@ -16,7 +16,7 @@ WIDTHS = dict(small=(384, 12), base=(768, 12), large=(1024, 24))
 
 def encoder_and_task(path):
     size = re.match(r'vit-(\w+)-p16_', path.stem)[1]
-    task = re.search(r'pt1600e|partial|linear|10pct|1pct|cae', path.stem)
+    task = re.search(r'pt1600e|partial|linear|attentive|10pct|1pct|cae', path.stem)
     return size, task[0] if task else 'whole'
 
 

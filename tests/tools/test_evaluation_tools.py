@@ -38,11 +38,14 @@ def test_evaluate_features_prints_and_writes_what_it_measured(
 ):
     path = checkpoint if checkpoint == 'none' else files / checkpoint
     out = files / 'results.json'
-    run('evaluate_features.py', files / 'config.py', path, '--workers', 0, '--out', out)
+    options = ['--workers', 0, '--out', out, '--attentive']
+    run('evaluate_features.py', files / 'config.py', path, *options)
     results = json.loads(out.read_text())
     assert results['knn'] == 100  # dark and light differ in every feature
     assert (results['train_images'], results['test_images'], results['classes']) == (8, 8, 2)
-    assert 'kNN           100.0 %' in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert 'kNN           100.0 %' in printed and 'attentive' in printed
+    assert results['token_bytes'] == 16 * 17 * 24 * 2
 
 
 def test_folders_on_the_command_line_replace_those_of_the_config(files, monkeypatch, capsys):

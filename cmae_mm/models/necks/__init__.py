@@ -1,6 +1,12 @@
-"""Decoders between encoder and head."""
+"""Between encoder and head: decoders, and pooling by attention."""
 
+from .attentive_pooling import AttentivePooling
 from .cae_neck import CAERegressorDecoder
 from .cmae_decoders import CMAEFeatureDecoder, CMAEPixelDecoder
 
-__all__ = ['CAERegressorDecoder', 'CMAEFeatureDecoder', 'CMAEPixelDecoder']
+__all__ = [
+    'AttentivePooling',
+    'CAERegressorDecoder',
+    'CMAEFeatureDecoder',
+    'CMAEPixelDecoder',
+]
