@@ -1,11 +1,29 @@
 """The methods: algorithms, encoders, necks, heads and losses, in mmpretrain's folders."""
 
 from .backbones import CMAEViT, ConvStem, HybridViT, plain_encoder
-from .heads import CMAEPretrainHead, ReconstructionHead, TokenHead
-from .losses import BYOLLoss, InfoNCELoss
-from .necks import AttentivePooling, CAERegressorDecoder, CMAEFeatureDecoder, CMAEPixelDecoder
-from .selfsup import CMAE, ContextAutoencoder, MaskedReconstruction
-from .utils import CAEDataPreprocessor, CMAEDataPreprocessor, DALLETokenizer, build_model
+from .heads import CMAEPretrainHead, MimCoHead, ReconstructionHead, TokenHead
+from .losses import (
+    BYOLLoss,
+    InfoNCELoss,
+    PatchInfoNCELoss,
+    PatchSmoothL1Loss,
+    QueuedInfoNCELoss,
+)
+from .necks import (
+    AttentivePooling,
+    CAERegressorDecoder,
+    CMAEFeatureDecoder,
+    CMAEPixelDecoder,
+    TokenDecoder,
+)
+from .selfsup import CMAE, ContextAutoencoder, MaskedReconstruction, MimCo
+from .utils import (
+    CAEDataPreprocessor,
+    CMAEDataPreprocessor,
+    DALLETokenizer,
+    FrozenTeacher,
+    build_model,
+)
 
 __all__ = [
     'AttentivePooling',
@@ -21,10 +39,17 @@ __all__ = [
     'ContextAutoencoder',
     'ConvStem',
     'DALLETokenizer',
+    'FrozenTeacher',
     'HybridViT',
     'InfoNCELoss',
     'MaskedReconstruction',
+    'MimCo',
+    'MimCoHead',
+    'PatchInfoNCELoss',
+    'PatchSmoothL1Loss',
+    'QueuedInfoNCELoss',
     'ReconstructionHead',
+    'TokenDecoder',
     'TokenHead',
     'build_model',
     'plain_encoder',

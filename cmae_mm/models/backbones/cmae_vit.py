@@ -2,6 +2,7 @@
 
 import torch
 from mmcv.cnn.bricks import DropPath
+from mmcv.cnn.bricks.transformer import PatchEmbed
 from mmpretrain.models import VisionTransformer
 from mmpretrain.models.utils import to_2tuple
 from mmpretrain.registry import MODELS
@@ -114,15 +115,61 @@ class CMAEViT(VisionTransformer):
         Raises:
             ValueError: images of another size or number of channels.
         """
-        patch_mask = None
-        if self.mask_ratio:
-            if noise is None:
-                noise = self.masking.noise(len(images), images.device)
-            patch_mask = self.masking(noise)
+        self._require_size(images)
+        patch_mask = self._draw_mask(images, noise) if self.mask_ratio else None
         return self.encode_visible(images, patch_mask), patch_mask
 
     def encode_visible(self, images: Tensor, patch_mask: PatchMask | None) -> Tensor:
         """Encode the visible patches of a mask, or all; see :meth:`encode`."""
+        self._require_size(images)
+        if patch_mask is None:
+            return super().forward(images)[-1]
+        x = self.patch_embed(images)[0] + self.pos_embed[:, self.num_extra_tokens :]  # (N, L, D)
+        return self._encode_patches(select(x, patch_mask.ids_keep))
+
+    def encode_with_mask_tokens(
+        self, images: Tensor, mask_token: Tensor, noise: Tensor | None = None
+    ) -> tuple[Tensor, PatchMask]:
+        """Encode all patches, a token in place of those removed (SimMIM, arXiv 2111.09886).
+
+        Args:
+            images, noise: as of :meth:`encode`.
+            mask_token: shape (1, 1, D).
+
+        Returns:
+            tokens, shape (N, num_extra_tokens + L, D), and the mask.
+
+        Raises:
+            ValueError: as of :meth:`encode`; or an encoder without a plain patch embedding, in
+                which neighbours would see what was removed.
+        """
+        if type(self.patch_embed) is not PatchEmbed:
+            raise ValueError(
+                f'{type(self).__name__} cannot replace removed patches by mask tokens: its '
+                'patches see their neighbours; encode visible tokens only'
+            )
+        self._require_size(images)
+        patch_mask = self._draw_mask(images, noise)
+        x = torch.where(patch_mask.mask[..., None] > 0, mask_token, self.patch_embed(images)[0])
+        x = x + self.pos_embed[:, self.num_extra_tokens :]
+        return self._encode_patches(x), patch_mask
+
+    def _encode_patches(self, x: Tensor) -> Tensor:
+        """Run embedded patches, (N, K, D), with the class token through all blocks."""
+        if self.cls_token is not None:
+            cls_token = self.cls_token + self.pos_embed[:, : self.num_extra_tokens]
+            x = torch.cat((cls_token.expand(len(x), -1, -1), x), dim=1)
+        x = self.pre_norm(self.drop_after_pos(x))
+        for layer in self.layers:
+            x = layer(x)
+        return self.ln1(x) if self.final_norm else x
+
+    def _draw_mask(self, images: Tensor, noise: Tensor | None) -> PatchMask:
+        if noise is None:
+            noise = self.masking.noise(len(images), images.device)
+        return self.masking(noise)
+
+    def _require_size(self, images: Tensor) -> None:
         expected = (self.in_channels, *self.img_size)
         if tuple(images.shape[1:]) != expected:
             raise ValueError(
@@ -130,15 +177,3 @@ class CMAEViT(VisionTransformer):
                 f'{expected}: make img_size and in_channels of the backbone agree with the crop '
                 'size of the data pipeline'
             )
-        if patch_mask is None:
-            return super().forward(images)[-1]
-        extra = self.num_extra_tokens
-        x = self.patch_embed(images)[0] + self.pos_embed[:, extra:]  # (N, L, D)
-        x = select(x, patch_mask.ids_keep)  # (N, K, D)
-        if self.cls_token is not None:
-            cls_token = (self.cls_token + self.pos_embed[:, :extra]).expand(len(x), -1, -1)
-            x = torch.cat((cls_token, x), dim=1)
-        x = self.pre_norm(self.drop_after_pos(x))
-        for layer in self.layers:
-            x = layer(x)
-        return self.ln1(x) if self.final_norm else x

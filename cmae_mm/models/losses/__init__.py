@@ -8,10 +8,15 @@ from .diagnosis import (
     standard_deviation,
     uniformity,
 )
+from .patches import PatchInfoNCELoss, PatchSmoothL1Loss
+from .queue import QueuedInfoNCELoss
 
 __all__ = [
     'BYOLLoss',
     'InfoNCELoss',
+    'PatchInfoNCELoss',
+    'PatchSmoothL1Loss',
+    'QueuedInfoNCELoss',
     'alignment',
     'effective_rank',
     'retrieval_accuracy',

@@ -57,10 +57,14 @@ class InfoNCELoss(BaseModule):
                 raise ValueError(
                     'InfoNCE over 1 image has no negatives: use a batch size of at least 2'
                 )
-            logits = online @ targets.T / self.temperature  # (N, M)
+            logits = self.logits(online, targets)
             labels = torch.arange(len(online), device=online.device)
             labels = labels + len(online) * get_rank()
             return self.loss_weight * F.cross_entropy(logits, labels)
+
+    def logits(self, online: Tensor, targets: Tensor) -> Tensor:
+        """Compare unit vectors, (N, D) and (M, D): similarity / temperature, (N, M)."""
+        return online @ targets.T / self.temperature
 
 
 @MODELS.register_module()

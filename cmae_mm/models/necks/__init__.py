@@ -2,11 +2,12 @@
 
 from .attentive_pooling import AttentivePooling
 from .cae_neck import CAERegressorDecoder
-from .cmae_decoders import CMAEFeatureDecoder, CMAEPixelDecoder
+from .cmae_decoders import CMAEFeatureDecoder, CMAEPixelDecoder, TokenDecoder
 
 __all__ = [
     'AttentivePooling',
     'CAERegressorDecoder',
     'CMAEFeatureDecoder',
     'CMAEPixelDecoder',
+    'TokenDecoder',
 ]

@@ -39,7 +39,13 @@ class _Decoder(MAEPretrainDecoder):
             )
         )
 
-    def decode(self, tokens: Tensor, ids_restore: Tensor, patches: Tensor | None = None) -> Tensor:
+    def decode(
+        self,
+        tokens: Tensor,
+        ids_restore: Tensor,
+        patches: Tensor | None = None,
+        with_class_token: bool = False,
+    ) -> Tensor:
         """Decode patches up to the last linear layer.
 
         Args:
@@ -47,9 +53,11 @@ class _Decoder(MAEPretrainDecoder):
             ids_restore: shape (N, L); see :class:`~cmae_mm.models.utils.PatchMask`.
             patches: int64, shape (N, P); the patches to return, all by default. The last block
                 computes no others.
+            with_class_token: return the class token, if there is one, before all patches.
 
         Returns:
-            Shape (N, L, decoder width) or (N, P, decoder width).
+            Shape (N, L, decoder width), (N, P, decoder width) or (N, num_extra_tokens + L,
+            decoder width).
         """
         x = self.decoder_embed(tokens)
         extra = self.num_extra_tokens
@@ -60,7 +68,10 @@ class _Decoder(MAEPretrainDecoder):
         *blocks, last = self.decoder_blocks
         for block in blocks:
             x = block(x)
-        x = last(x)[:, extra:] if patches is None else last(x, patches + extra)
+        if patches is None:
+            x = last(x)[:, 0 if with_class_token else extra :]
+        else:
+            x = last(x, patches + extra)
         return self.decoder_norm(x)
 
 
@@ -146,3 +157,34 @@ class CMAEFeatureDecoder(_Decoder):
         # The mean commutes with the last linear layer; taking it first saves L - 1 of L
         # products there.
         return self.decoder_pred(self.decode(tokens, ids_restore).mean(dim=1))
+
+
+@MODELS.register_module()
+class TokenDecoder(_Decoder):
+    """Decode visible tokens to tokens of another encoder, one per patch and the class token.
+
+    Args:
+        grid: patches of an image, (rows, columns).
+        out_channels: width of the other encoder.
+        **kwargs: of MAEPretrainDecoder.
+    """
+
+    def __init__(
+        self, grid: tuple[int, int], out_channels: int, decoder_depth: int = 2, **kwargs
+    ) -> None:
+        super().__init__(
+            grid, predict_feature_dim=out_channels, decoder_depth=decoder_depth, **kwargs
+        )
+
+    def forward(self, tokens: Tensor, ids_restore: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Decode all tokens.
+
+        Args:
+            tokens, ids_restore: see :meth:`decode`.
+
+        Returns:
+            the class token, (N, out_channels), or None, and the patches, (N, L, out_channels).
+        """
+        x = self.decoder_pred(self.decode(tokens, ids_restore, with_class_token=True))
+        extra = self.num_extra_tokens
+        return (x[:, 0] if extra else None), x[:, extra:]

@@ -3,5 +3,6 @@
 from .cae import ContextAutoencoder
 from .cmae import CMAE
 from .masked_reconstruction import MaskedReconstruction
+from .mimco import MimCo
 
-__all__ = ['CMAE', 'ContextAutoencoder', 'MaskedReconstruction']
+__all__ = ['CMAE', 'ContextAutoencoder', 'MaskedReconstruction', 'MimCo']

@@ -1,13 +1,13 @@
 """Contrastive Masked Autoencoders, arXiv 2207.13532."""
 
 import torch
-from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmpretrain.models import BaseSelfSupervisor
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from ..utils.batches import require_several
 from ..utils.build import build_derived, decoder_sizes, head_sizes
 from ..utils.masking import PatchMask, removed_patches
 from ..utils.micro_batches import in_micro_batches
@@ -116,12 +116,7 @@ class CMAE(BaseSelfSupervisor):
             ValueError: the batch has only one image.
         """
         online_view, target_view = inputs
-        if len(online_view) * (get_world_size() if online_view.is_cuda else 1) < 2:
-            raise ValueError(
-                'a batch of 1 image: batch norm and InfoNCE compare images; use a '
-                'batch_size of at least 2'
-            )
-
+        require_several(online_view)
         pixels, features, patch_mask = in_micro_batches(self._decode, self.micro_batch, online_view)
         online = self.projector((features,))[0]
 
