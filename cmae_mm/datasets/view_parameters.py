@@ -66,7 +66,8 @@ class IndependentCrop(MasterCrop):
 
     The spatial augmentation that the paper compares pixel shift with (Sec. 4.4).
     The online crop stays the master image's corner at (0, 0); the target gets a
-    random box of the master image, resized to the size of the crop.
+    random box of the master image, resized to the size of the crop. Before
+    ``MasterCrop``, the box is one of the whole image, and the two views are independent crops.
 
     Adds ``online`` and ``target``, each :class:`~cmae_mm.views.ViewParameters`, and
     ``target_master``, uint8 (h, w, C).

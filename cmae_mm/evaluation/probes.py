@@ -71,7 +71,7 @@ def attentive_predict(
     tokens: Tensor,
     epochs: int = 20,
     batch_size: int = 256,
-    lr: float = 1e-3,
+    lr: float = 3e-3,
     seed: int = 0,
     device: str | torch.device = 'cpu',
 ) -> Tensor:
@@ -116,7 +116,13 @@ def attentive_predict(
             loss.backward()
             optimizer.step()
             schedule.step()
-    probe.eval()
     with torch.no_grad():
+        # batch norm takes the means of all training images for the final weights, not those of
+        # the last few steps
+        pooling.norm.reset_running_stats()
+        pooling.norm.momentum = None
+        for part in train_tokens.tensor_split(steps_per_epoch):
+            pooling(part.to(device).float())
+        probe.eval()
         scores = [linear(pooling(part.to(device).float())[0]) for part in tokens.split(batch_size)]
     return torch.cat(scores).argmax(dim=1).cpu()

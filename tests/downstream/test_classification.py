@@ -87,8 +87,8 @@ def test_linear_probe_trains_the_linear_layer_alone(tmp_path):
 
 def test_attentive_probe_trains_the_pooling_and_the_linear_layer_alone(tmp_path):
     cfg = tiny(read_config(FOLDER / 'vit-base-p16_8xb1024-amp-attentive-coslr-90e_in1k.py'))
-    attention = {'q.weight', 'q_bias', 'k.weight', 'v.weight', 'v_bias', 'proj.weight', 'proj.bias'}
-    norms = {'norm_q.weight', 'norm_q.bias', 'norm_k.weight', 'norm_v.weight', 'norm_v.bias'}
+    attention = {'q.weight', 'k.weight', 'v.weight', 'proj.weight'}
+    norms = {'norm_q.weight', 'norm_q.bias', 'norm_k.weight', 'norm_v.weight'}
     pooling = {'query', *norms, *(f'attention.{name}' for name in attention)}
     trained = {f'neck.{name}' for name in pooling} | {
         'head.layers.head.weight',

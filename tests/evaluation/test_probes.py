@@ -66,9 +66,9 @@ def test_linear_probe_finds_a_linear_rule_whatever_the_scale_of_features():
 def marked_tokens(num, seed):
     """Noise, but for one token of each image, which has one of three directions: its class."""
     generator = torch.Generator().manual_seed(seed)
-    tokens = torch.randn(num, 9, 8, generator=generator)
+    tokens = torch.randn(num, 16, 8, generator=generator)
     labels = torch.randint(3, (num,), generator=generator)
-    places = torch.randint(9, (num,), generator=generator)
+    places = torch.randint(16, (num,), generator=generator)
     directions = 6 * torch.eye(8)[:3] + 6 * torch.eye(8)[7]
     tokens[torch.arange(num), places] = directions[labels]
     return tokens, labels
@@ -76,11 +76,11 @@ def marked_tokens(num, seed):
 
 def test_attentive_probe_finds_the_token_that_tells():
     (known, known_labels), (tokens, labels) = marked_tokens(300, 0), marked_tokens(100, 1)
-    how = dict(epochs=30, batch_size=32, lr=1e-2)
+    how = dict(epochs=20, batch_size=32, lr=1e-2)
     predicted = attentive_predict(known, known_labels, tokens, **how)
     averaged = linear_predict(known.mean(dim=1), known_labels, tokens.mean(dim=1))
-    assert (predicted == labels).double().mean() > 0.95
-    assert (averaged == labels).double().mean() < 0.9
+    assert (predicted == labels).double().mean() > 0.9
+    assert (averaged == labels).double().mean() < 0.8
 
 
 def test_attentive_probe_depends_on_its_seed_alone():
@@ -90,7 +90,7 @@ def test_attentive_probe_depends_on_its_seed_alone():
         torch.manual_seed(outside)
         before = torch.get_rng_state()
         predicted = attentive_predict(
-            known, known_labels, tokens, epochs=1, batch_size=16, seed=seed
+            known, known_labels, tokens, epochs=4, batch_size=16, lr=1e-2, seed=seed
         )
         assert torch.equal(torch.get_rng_state(), before)
         return predicted

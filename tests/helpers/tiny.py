@@ -45,6 +45,11 @@ def tiny_config(**overrides):
         ),
         data_preprocessor=dict(type='CMAEDataPreprocessor', mean=[0.0] * 3, std=[1.0] * 3),
     )
+    return override(config, overrides)
+
+
+def override(config, overrides):
+    """Set fields of a config, named by their path, ``a__b``."""
     for path, value in overrides.items():
         node = config
         *parents, last = path.split('__')
@@ -101,3 +106,31 @@ def initial_state(cfg):
     model = build_model(cfg)
     model.init_weights()
     return model.state_dict()
+
+
+TEACHER = dict(embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=48)
+
+
+def tiny_mimco_config(checkpoint=None, **overrides):
+    """Config of a tiny MimCo, whose teacher is wider than the student."""
+    projector = {k: v for k, v in PROJECTOR.items() if k != 'out_channels'}
+    config = ConfigDict(
+        type='MimCo',
+        backbone=tiny_config().backbone,
+        teacher=dict(
+            backbone=dict(type='MoCoV3ViT', arch=TEACHER, img_size=16, patch_size=4),
+            checkpoint=checkpoint,
+        ),
+        neck=dict(type='TokenDecoder', decoder_depth=1, **DECODER),
+        head=dict(
+            type='MimCoHead',
+            patch=dict(type='PatchInfoNCELoss'),
+            image=dict(type='QueuedInfoNCELoss', temperature=0.2, queue_size=6),
+            patch_projector=projector,
+            image_projector=projector,
+        ),
+        data_preprocessor=dict(
+            type='CMAEDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3, views=['online']
+        ),
+    )
+    return override(config, overrides)

@@ -14,7 +14,8 @@ class AttentivePooling(nn.Module):
     """One learnable query attends to all tokens; then batch norm without affine.
 
     Queries, keys and values have a layer norm each; there is neither an MLP nor a residual. A
-    linear layer that follows makes this the attentive probe.
+    linear layer that follows makes this the attentive probe. Biases that change nothing are left
+    out: softmax ignores those of keys, the batch norm takes those of values away again.
 
     Args:
         in_channels: D, width of the tokens.
@@ -33,15 +34,15 @@ class AttentivePooling(nn.Module):
             raise ValueError(f'num_heads={num_heads} does not divide the width {in_channels}')
         self.query = nn.Parameter(torch.empty(1, 1, in_channels))
         self.norm_q = nn.LayerNorm(in_channels, eps=eps)
-        # shifted keys score all tokens alike, which softmax ignores
         self.norm_k = nn.LayerNorm(in_channels, eps=eps, bias=False)
-        self.norm_v = nn.LayerNorm(in_channels, eps=eps)
-        self.attention = CrossMultiheadAttention(in_channels, num_heads, qkv_bias=True)
+        self.norm_v = nn.LayerNorm(in_channels, eps=eps, bias=False)
+        self.attention = CrossMultiheadAttention(in_channels, num_heads)
+        self.attention.proj = nn.Linear(in_channels, in_channels, bias=False)
         self.norm = nn.BatchNorm1d(in_channels, eps=eps, affine=False)
         attention = self.attention
         for linear in (attention.q, attention.k, attention.v, attention.proj):
-            nn.init.trunc_normal_(linear.weight, std=0.02)
-        nn.init.zeros_(attention.proj.bias)
+            # CAE's 0.02 at width 768; a narrow one would drown in the batch norm's eps
+            nn.init.trunc_normal_(linear.weight, std=0.02 * (768 / in_channels) ** 0.5)
         nn.init.trunc_normal_(self.query, std=0.02)
 
     def forward(self, outputs: tuple[Tensor, ...] | Tensor) -> tuple[Tensor]:
@@ -68,13 +69,12 @@ class AttentivePooling(nn.Module):
         """
         attention, heads = self.attention, self.attention.num_heads
         width = self.query.shape[-1]
-        query = attention.q(self.norm_q(self.query)).flatten() + attention.q_bias
+        query = attention.q(self.norm_q(self.query)).flatten()
         per_head = query.view(heads, 1, -1) @ attention.k.weight.view(heads, -1, width)
         per_head = attention.scale * per_head.squeeze(1) * self.norm_k.weight  # (heads, D)
         x = F.layer_norm(tokens, (width,), eps=self.norm_k.eps)
         weights = (x @ per_head.T).softmax(dim=1)  # (N, L, heads)
         x = weights.transpose(1, 2) @ x  # (N, heads, D), averages of the normed tokens
-        x = x * self.norm_v.weight + self.norm_v.bias
         values = attention.v.weight.view(heads, -1, width)  # (heads, D / heads, D)
-        x = torch.einsum('nhd,hcd->nhc', x, values).flatten(1) + attention.v_bias
+        x = torch.einsum('nhd,hcd->nhc', x * self.norm_v.weight, values).flatten(1)
         return attention.proj(x)

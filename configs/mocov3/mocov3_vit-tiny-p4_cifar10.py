@@ -1,0 +1,11 @@
+# A small ViT on 32x32 images, MoCo v3 (mmpretrain's): the teacher of mimco_vit-tiny-p4_cifar10.
+# Command: tools/train.py configs/mocov3/mocov3_vit-tiny-p4_cifar10.py \
+#     --cfg-options train_dataloader.dataset.data_root=/path/to/cifar10
+# Hardware: 2 CPU cores.
+# Measured: not measured.
+_base_ = [
+    '../_base_/models/mocov3_vit-tiny-p4.py',
+    '../_base_/datasets/cifar10_mocov3.py',
+    '../_base_/schedules/adamw_coslr_cifar10.py',
+    '../_base_/default_runtime.py',
+]
