@@ -6,10 +6,10 @@ color = dict(
 )
 train_pipeline = [
     dict(type='LoadImage'),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomHorizontalFlip', prob=0.5),
     dict(type='IndependentCrop', crop_size=32, crop_ratio_range=(0.2, 1.0)),
     dict(type='MasterCrop', scale=32, crop_ratio_range=(0.2, 1.0)),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomHorizontalFlip', prob=0.5),
     dict(color, view='online'),
     dict(color, view='target'),
     dict(type='PackViews', where='auto'),

@@ -6,10 +6,10 @@ _base_ = './imagenet_cmae.py'
 color = dict(type='ColorAugment', brightness=0.4, contrast=0.4, saturation=0.2, hue=0.1)
 train_pipeline = [
     dict(type='LoadImage'),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomHorizontalFlip', prob=0.5),
     dict(type='IndependentCrop', crop_size=224, crop_ratio_range=(0.08, 1.0)),
     dict(type='MasterCrop', scale=224, crop_ratio_range=(0.08, 1.0)),
-    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomHorizontalFlip', prob=0.5),
     dict(color, view='online', blur_prob=1.0),
     dict(color, view='target', blur_prob=0.1),
     dict(type='PackViews', where='auto'),
