@@ -116,7 +116,9 @@ def test_name_follows_the_pattern_of_the_recipes(path):
             r'((cmae|cmae-published|mae)_vit-(small|base|large)-p16_32xb128'
             r'|(cmae|cmae-published|convmae)_hybrid-(small|base)-p16_32xb128'
             r'|(cae|cae-pixels)_vit-(small|base|large)-p16_32xb64)'
-            r'-amp-coslr-(300|800|1600)e_in1k',
+            r'-amp-coslr-(300|800|1600)e_in1k'
+            r'|(mocov3_vit-(small|base)-p16_32xb128-amp-coslr-300e'
+            r'|mimco_vit-(small|base)-p16_32xb128-amp-coslr-100e)_in1k',
             path.stem,
         )
     else:  # runs on one machine, named by what they train on

@@ -7,7 +7,7 @@ import torch
 from mmengine.registry import HOOKS, TRANSFORMS, init_default_scope
 from mmpretrain.registry import MODELS
 
-import cmae_mm  # noqa: F401
+from cmae_mm.datasets.transforms import IndependentCrop, PixelShift
 from tests.helpers.configs import PRETRAINING, read_config
 
 ROOT = Path(__file__).parents[2]
@@ -25,12 +25,16 @@ def test_data_path_makes_what_the_model_takes(path):
     for hook in cfg.custom_hooks if 'custom_hooks' in cfg else []:
         HOOKS.build(hook)
     pipeline = [TRANSFORMS.build(step) for step in cfg.train_dataloader.dataset.pipeline]
-    crop_size = next(step.crop_size for step in pipeline if hasattr(step, 'crop_size'))
+    crop_size = next(
+        step.scale if isinstance(step, IndependentCrop) else step.crop_size
+        for step in pipeline
+        if isinstance(step, (IndependentCrop, PixelShift))
+    )
     size = cfg.model.backbone.get('img_size', 224)
     assert crop_size == (size, size)
     views = MODELS.build(cfg.data_preprocessor).views
     assert pipeline[-1].views == views
-    assert len(views) == (2 if cfg.model.type == 'CMAE' else 1)
+    assert len(views) == (2 if cfg.model.type in ('CMAE', 'MoCoV3') else 1)
 
 
 @pytest.mark.parametrize('path', PRETRAINING, ids=named)
@@ -47,7 +51,9 @@ def test_model_builds(path):
         model = MODELS.build(read_config(path).model)
     grid = model.backbone.patch_resolution
     decoder = model.pixel_decoder if 'cmae' in path.stem else model.neck
-    if path.stem.startswith('cae'):
+    if path.stem.startswith('mocov3'):
+        assert model.neck.fc0.in_features == model.backbone.embed_dims
+    elif path.stem.startswith('cae'):
         assert decoder.pos_embed.shape[1] == grid[0] * grid[1]
     else:
         assert decoder.num_patches == grid[0] * grid[1]
