@@ -4,8 +4,8 @@
 python tools/benchmarks/data_path.py [--images DIR] [--out work_dirs/benchmarks]
 
 One thread per process. Every row is the best of several rounds over the same images, the rows in
-turn, so that a machine whose speed drifts is fair to all. Without --images the built-in photographs
-are cut and written as JPEGs of 500x400. Leaves a JSON and a plot.
+changing order, so that a machine whose speed drifts is fair to all. Without --images the built-in
+photographs are cut and written as JPEGs of 500x400. Leaves a JSON and a plot.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument('--images', type=Path, help='folder of images')
     parser.add_argument('--num', type=int, default=192, help='how many of them')
     parser.add_argument('--batch', type=int, default=64, help='images per batch of the DataLoader')
-    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--rounds', type=int, default=8)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmarks'))
     args = parser.parse_args()
     one_thread(0)
