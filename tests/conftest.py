@@ -7,8 +7,12 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
+from tests.helpers import unformatted
+
 # Ranks are forked from a process that has imported the hosts, which takes seconds.
-multiprocessing.set_forkserver_preload(['cmae_mm', 'mmdet.models', 'mmseg.models'])
+multiprocessing.set_forkserver_preload(
+    ['cmae_mm', 'mmdet.models', 'mmseg.models', unformatted.__name__]
+)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -19,6 +23,12 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if 'gpu' in item.keywords:
             item.add_marker(pytest.mark.skip(reason='needs a CUDA device'))
+
+
+def pytest_collection_finish():
+    """Leave the hosts' million objects out of every garbage collection to come."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope='module', autouse=True)
