@@ -24,16 +24,19 @@ downstream: ## train classification, segmentation and detection from its checkpo
 	@$(default) --ops
 	@.venv/bin/python tools/downstream.py $(ARGS)
 
-# The tests are small: more threads would slow them down.
-test test-openmmlab reliability: export OMP_NUM_THREADS ?= 2
+# The tests are small: two processes of a thread each are faster than one of two threads.
+# Half of the tests is for each, and half of what the other has left when it has done its own.
+test test-openmmlab: export OMP_NUM_THREADS ?= 1
+reliability: export OMP_NUM_THREADS ?= 2
+parallel = -n 2 --dist worksteal
 
 test: ## run all tests on the default stack with compiled operators (ARGS for pytest)
 	@$(default) --ops
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest $(parallel) $(ARGS)
 
 test-openmmlab: ## run the tests that do not need compiled operators on the last OpenMMLab releases (ARGS for pytest)
 	@$(openmmlab)
-	@.venv-openmmlab/bin/python -m pytest $(ARGS)
+	@.venv-openmmlab/bin/python -m pytest $(parallel) $(ARGS)
 
 reliability: ## kill runs, damage images and time the checks at length (ARGS such as --images DIR)
 	@$(default) --ops
