@@ -47,7 +47,7 @@ def test_a_sample_depends_on_seed_epoch_and_index_alone(tmp_path):
     reference = loaded(data, num_workers=0)
     for other in (
         loaded(data, num_workers=2, method='fork'),
-        loaded(data, num_workers=1, method='spawn'),
+        loaded(data, num_workers=1, method='forkserver'),
         {**loaded(data, 0, rank=0, world=2), **loaded(data, 1, rank=1, world=2)},
     ):
         assert other.keys() == reference.keys()

@@ -46,7 +46,7 @@ def hosts(folder):
 
 @pytest.mark.parametrize(
     'make, num_workers, method',
-    [(pretraining, 0, None), (wrapped, 2, 'fork'), (hosts, 0, None), (hosts, 2, 'spawn')],
+    [(pretraining, 0, None), (wrapped, 2, 'fork'), (hosts, 0, None), (hosts, 2, 'forkserver')],
 )
 def test_each_is_replaced_counted_and_listed(tmp_path, make, num_workers, method):
     bad = write(tmp_path / 'images')
