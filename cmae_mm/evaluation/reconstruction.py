@@ -5,40 +5,42 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmpretrain.models import BaseSelfSupervisor
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from cmae_mm.checkpoints import load_state_dict, require_fit
-from cmae_mm.models import CMAE, build_model
+from cmae_mm.models import build_model
 
 _HIDDEN = 127  # grey of a hidden patch
 _GAP = 4  # white pixels between the images of a grid
 _TILE = 128  # images of a grid are enlarged by a whole factor up to this side
 
 
-def build_pretrained(cfg: Config, checkpoint: str | Path) -> CMAE:
+def build_pretrained(cfg: Config, checkpoint: str | Path) -> BaseSelfSupervisor:
     """Build the whole model of a pre-training config and load a checkpoint.
 
     Raises:
         FileNotFoundError: no such checkpoint.
-        ValueError: the model is not a CMAE, or the checkpoint does not fit it.
+        ValueError: the model does not reconstruct, or the checkpoint does not fit it.
     """
     model = build_model(cfg)
-    if not isinstance(model, CMAE):
+    if not hasattr(model, 'reconstruct'):
         raise ValueError(
-            f"{cfg.model.type} cannot reconstruct images: give a config with model.type='CMAE'"
+            f"{cfg.model.type} cannot reconstruct images: give a config with model.type='CMAE' or "
+            "'MaskedReconstruction'"
         )
     require_fit(checkpoint, model, whole=True)
     model.load_state_dict(load_state_dict(checkpoint))
     return model.eval()
 
 
-def reconstruct(model: CMAE, images: Tensor) -> tuple[Tensor, Tensor]:
+def reconstruct(model: BaseSelfSupervisor, images: Tensor) -> tuple[Tensor, Tensor]:
     """Hide patches at random (torch's generator) and reconstruct them.
 
     Args:
-        model: in evaluation mode.
+        model: of :func:`build_pretrained`.
         images: uint8, shape (N, C, H, W).
 
     Returns:
@@ -74,11 +76,11 @@ def image_grid(rows: Sequence[Tensor]) -> Tensor:
     return grid[:, :-_GAP, :-_GAP]
 
 
-def save_reconstructions(model: CMAE, images: Tensor, path: str | Path) -> None:
+def save_reconstructions(model: BaseSelfSupervisor, images: Tensor, path: str | Path) -> None:
     """Write a PNG with three rows: original, masked, reconstructed.
 
     Args:
-        model: in evaluation mode.
+        model: of :func:`build_pretrained`.
         images: uint8, shape (N, C, H, W), C 1 or 3, one column each.
         path: of the PNG.
 
