@@ -111,6 +111,8 @@ def test_gradients_reach_every_trained_tensor():
     encoder = hybrid()
     encoder.encode(images())[0].square().sum().backward()
     assert {name for name, p in encoder.named_parameters() if p.grad is None} == {'pos_embed'}
+    for name, parameter in encoder.named_parameters():  # as DistributedDataParallel wants them
+        assert parameter.grad is None or parameter.grad.stride() == parameter.stride(), name
 
 
 @torch.no_grad()
