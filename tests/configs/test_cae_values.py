@@ -8,6 +8,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import TRANSFORMS, init_default_scope
 from mmpretrain.registry import MODELS
 
+from cmae_mm.models import DALLETokenizer
 from tests.helpers.configs import CONFIGS, read_config
 
 # width, blocks, heads of the encoder; width and heads of regressor and decoder; layer scale
@@ -122,3 +123,27 @@ def test_the_small_run_has_the_others_sizes_and_schedule():
         model = MODELS.build(cfg.model)
     assert model.backbone.patch_resolution == [8, 8] or model.backbone.patch_resolution == (8, 8)
     assert (len(model.neck.regressors), len(model.neck.decoders)) == (1, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('recipe, size', list(itertools.product(RECIPES, SIZES)))
+def test_pretraining_takes_a_step_at_full_size(recipe, size, tmp_path):
+    cfg = imagenet_config(recipe, size, 300)
+    if recipe == 'cae':  # the tokenizer alone is a narrow one, with random weights
+        narrow = dict(n_hid=8, vocab_size=8192)
+        tokenizer = dict(DALLETokenizer(**narrow).named_parameters())
+        torch.save(tokenizer, tmp_path / 'dalle.pth')
+        cfg.model.target_generator.update(**narrow, checkpoint=str(tmp_path / 'dalle.pth'))
+    init_default_scope(cfg.default_scope)
+    model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor})
+    model.init_weights()
+    mask = TRANSFORMS.build(cfg.train_dataloader.dataset.pipeline[4])
+    masks = [torch.from_numpy(mask.transform({})['mask']) for _ in range(2)]
+    images = torch.randint(256, (2, 3, 224, 224), dtype=torch.uint8)
+    inputs = {'online': images, 'mask': torch.stack(masks)}
+    losses = model.loss(**model.data_preprocessor({'inputs': inputs}))
+    sum(losses.values()).backward()
+    assert all(loss.isfinite() for loss in losses.values())
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None and parameter.grad.isfinite().all(), name
