@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.hub import get_config
 from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
@@ -47,9 +48,15 @@ def test_mimco_has_the_choices_of_the_docs(size):
         assert projector.fc0.weight.shape == (1536, width)
         assert projector.fc1.weight.shape == (width, 1536)
     steps = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
-    assert steps.keys() == {'LoadImage', 'MasterCrop', 'RandomFlip', 'PixelShift', 'PackViews'}
+    assert steps.keys() == {
+        'LoadImage',
+        'MasterCrop',
+        'RandomHorizontalFlip',
+        'PixelShift',
+        'PackViews',
+    }
     assert steps['MasterCrop'].crop_ratio_range == (0.2, 1.0)
-    assert (steps['PixelShift'].max_shift, steps['RandomFlip'].prob) == (0, 0.5)
+    assert (steps['PixelShift'].max_shift, steps['RandomHorizontalFlip'].prob) == (0, 0.5)
     assert cfg.optim_wrapper.optimizer == dict(
         type='AdamW', lr=2.4e-3, betas=(0.9, 0.95), weight_decay=0.05
     )
@@ -60,7 +67,7 @@ def test_mimco_has_the_choices_of_the_docs(size):
 @pytest.mark.parametrize('size', SIZES)
 def test_mocov3_is_the_hosts(size):
     cfg = read_config(MOCOV3[size])
-    host = read_config(f'mmpretrain::mocov3/mocov3_vit-{size}-p16_16xb256-amp-coslr-300e_in1k.py')
+    host = get_config(f'mmpretrain::mocov3/mocov3_vit-{size}-p16_16xb256-amp-coslr-300e_in1k.py')
     assert cfg.model == host.model
     assert {'betas': (0.9, 0.999), **host.optim_wrapper.optimizer} == cfg.optim_wrapper.optimizer
     assert not cfg.optim_wrapper.paramwise_cfg
@@ -74,11 +81,11 @@ def test_mocov3_s_views_are_the_hosts_but_for_solarisation():
     # before any crop: the whole image
     assert [step.type for step in steps[:4]] == [
         'LoadImage',
-        'RandomFlip',
+        'RandomHorizontalFlip',
         'IndependentCrop',
         'MasterCrop',
     ]
-    host = read_config('mmpretrain::mocov3/mocov3_vit-base-p16_16xb256-amp-coslr-300e_in1k.py')
+    host = get_config('mmpretrain::mocov3/mocov3_vit-base-p16_16xb256-amp-coslr-300e_in1k.py')
     for name, crop, view in (
         ('online', steps[3], host.view_pipeline1),
         ('target', steps[2], host.view_pipeline2),

@@ -7,7 +7,7 @@ import torch
 from mmengine.registry import HOOKS, TRANSFORMS, init_default_scope
 from mmpretrain.registry import MODELS
 
-from cmae_mm.datasets.transforms import IndependentCrop, PixelShift
+from cmae_mm.datasets import IndependentCrop, PixelShift
 from tests.helpers.configs import PRETRAINING, read_config
 
 ROOT = Path(__file__).parents[2]

@@ -113,7 +113,7 @@ def test_auto_scale_lr_follows_the_batch(tool):
 
 
 def test_amp_asks_for_mixed_precision(tool, tmp_path):
-    tool(options=[CONSTANT])
+    tool(options=[CONSTANT, 'optim_wrapper.dtype=float32'])
     assert 'precision: float32\n' in log_of(tmp_path / 'run')
     tool('--amp', work_dir='amp')
     assert 'precision: float32\n' not in log_of(tmp_path / 'amp')
