@@ -25,7 +25,7 @@ from data_rows import (
     stock_pipeline,
     write_photographs,
 )
-from data_timing import one_thread, stages, time_loader, time_rows
+from data_timing import one_thread, time_loader, time_rows, time_stages
 from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -110,11 +110,9 @@ def run(folder: Path, args: argparse.Namespace) -> None:
     print(f'{len(set(paths))} images, one core; best of {args.rounds}')
     print_rows(per_core, TARGETS)
 
-    parts = {**stages(device.pipeline), 'PackViews, views made here': rows[WORKER]}
-    sums = time_rows(parts, paths, args.rounds)
-    *before, packing, packing_views = sums.values()
-    steps = np.diff([0.0, *before, packing]).tolist()
-    per_stage = dict(zip(sums, [*steps, packing_views - before[-1]], strict=True))
+    per_stage = time_stages(device.pipeline, paths, args.rounds)
+    in_worker = time_stages(worker.pipeline, paths, args.rounds)
+    per_stage['PackViews, views made here'] = in_worker['PackViews']
     print('stages of it, ms/image')
     for name, ms in per_stage.items():
         print(f'    {name:34}{ms:10.3f}')
