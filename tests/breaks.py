@@ -86,6 +86,8 @@ PAPER_DATA = 'configs/_base_/datasets/imagenet_cmae.py'
 SCHEDULE = 'configs/_base_/schedules/adamw_coslr_300e.py'
 
 BREAKS = [
+    Break('cmae_mm/models/backbones/conv_patch_embed.py', 'x.new_zeros(', 'x.new_ones(', MODELS),
+    Break('cmae_mm/models/backbones/hybrid.py', 'select(positions, visible)', 'positions[:, : visible.shape[1]]', MODELS),
     # that went unnoticed once
     Break(CMAE, 'self.head.loss(pixels, online_view', 'self.head.loss(pixels, target_view', MODELS),
     Break(CMAE, '= self.backbone.encode(online_view)', '= self.backbone.encode(target_view)', MODELS),
@@ -120,7 +122,7 @@ BREAKS = [
     Break('cmae_mm/models/utils/momentum.py', 'self.onlines, 1 - momentum)', 'self.onlines, momentum)', MODELS),
     Break('cmae_mm/models/losses/contrastive.py', 'labels + len(online) * get_rank()', 'labels', MODELS),
     Break('cmae_mm/models/losses/contrastive.py', '/ self.temperature', '', MODELS),
-    Break('cmae_mm/models/necks/cmae_decoders.py', 'last(x)[:, extra:]', 'last(x)[:, :-1]', MODELS + ' ' + PARITY),
+    Break('cmae_mm/models/necks/cmae_decoders.py', 'last(x)[:, 0 if with_class_token else extra :]', 'last(x)[:, :-1]', MODELS + ' ' + PARITY),
     Break('cmae_mm/models/necks/cmae_decoders.py', 'last(x, patches + extra)', 'last(x, patches)', MODELS),
     Break('cmae_mm/models/necks/cmae_decoders.py', ' + self.decoder_pos_embed', '', MODELS + ' ' + PARITY),
     Break('cmae_mm/models/heads/reconstruction_head.py', '(var + 1e-6).sqrt() + mean', 'var + mean', MODELS),
