@@ -69,6 +69,7 @@ def test_mocov3_is_the_hosts(size):
     cfg = read_config(MOCOV3[size])
     host = get_config(f'mmpretrain::mocov3/mocov3_vit-{size}-p16_16xb256-amp-coslr-300e_in1k.py')
     assert cfg.model == host.model
+    assert cfg.find_unused_parameters is host.find_unused_parameters is True
     assert {'betas': (0.9, 0.999), **host.optim_wrapper.optimizer} == cfg.optim_wrapper.optimizer
     assert not cfg.optim_wrapper.paramwise_cfg
     assert cfg.param_scheduler == host.param_scheduler

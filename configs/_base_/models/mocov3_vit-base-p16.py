@@ -9,6 +9,8 @@ mlp = dict(
     with_last_bias=False,
     with_avg_pool=False,
 )
+# its init_weights freezes the positions, once DistributedDataParallel counts on their gradients
+find_unused_parameters = True
 model = dict(
     type='MoCoV3',
     base_momentum=0.01,  # 1 - m; along a cosine to 0
