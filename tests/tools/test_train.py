@@ -113,11 +113,13 @@ def test_auto_scale_lr_follows_the_batch(tool):
 
 
 def test_amp_asks_for_mixed_precision(tool, tmp_path):
-    tool(options=[CONSTANT, 'optim_wrapper.dtype=float32'])
+    config = tmp_path / 'in_float32.py'
+    config.write_text(f"_base_ = '{ROOT / CONFIG}'\noptim_wrapper = dict(dtype='float32')\n")
+    tool(config=config, options=[CONSTANT])
     assert 'precision: float32\n' in log_of(tmp_path / 'run')
-    tool('--amp', work_dir='amp')
+    tool('--amp', config=config, work_dir='amp')
     assert 'precision: float32\n' not in log_of(tmp_path / 'amp')
-    assert Config.fromfile(tmp_path / 'amp' / Path(CONFIG).name).optim_wrapper.dtype == 'float16'
+    assert Config.fromfile(tmp_path / 'amp' / config.name).optim_wrapper.dtype == 'float16'
 
 
 def test_resume_goes_on_where_a_checkpoint_ends(tool, tmp_path):
