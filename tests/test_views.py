@@ -123,6 +123,17 @@ def test_views_are_bytes_and_may_have_their_own_master():
     assert (views['target'].float() - other[..., :8, :8]).abs().mean() < 80
 
 
+@pytest.mark.parametrize(
+    'change', [dict(jitter=(1.0, 1.0, 1.0, 0.1)), dict(gray=True), dict(blur=1.0)], ids=str
+)
+def test_one_images_colors_change_alone(change):
+    master = images().byte()
+    parameters = torch.cat((color(4), color(1, **change)))
+    inputs = {'master': master.permute(0, 2, 3, 1), 'target': parameters}
+    view, plain = make_views(inputs, ['target'])['target'], master[..., :8, :8]
+    assert view[:4].equal(plain[:4]) and not view[4].equal(plain[4])
+
+
 def test_single_channel_images_take_brightness_contrast_and_blur():
     found = augment_color(
         images(channels=1), unpacked(color(jitter=(1.2, 0.8, 1.0, 0.0), blur=1.0))
