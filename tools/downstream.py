@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Take a small checkpoint through classification, segmentation and detection.
 
-python tools/downstream.py [--checkpoint CHECKPOINT] [--tasks ...]
+python tools/downstream.py [--config CONFIG] [--checkpoint CHECKPOINT] [--tasks ...]
 """
 
 # ruff: noqa: E402
@@ -18,12 +18,14 @@ from mmengine.config import Config
 
 import cmae_mm  # noqa: F401
 from cmae_mm.demo.downstream import Task, run_transfer
+from cmae_mm.demo.encoders import with_encoder
 from cmae_mm.demo.pictures import ensure_builtin_images
 from cmae_mm.demo.quickstart import run_quickstart
 from cmae_mm.demo.scenes import ensure_builtin_scenes
 from cmae_mm.engine.errors import one_line_errors
 
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs'
+QUICKSTART = CONFIGS / 'cmae/cmae_quickstart.py'
 METRICS = {
     'classification': {'accuracy/top1': 'accuracy'},
     'segmentation': {'mIoU': 'mIoU', 'aAcc': 'pixel accuracy'},
@@ -39,17 +41,23 @@ METRICS = {
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        '--checkpoint', help="of cmae_quickstart.py (default: the quickstart's; made if missing)"
+        '--config', help="of the checkpoint's pre-training (default: the quickstart's)"
+    )
+    parser.add_argument(
+        '--checkpoint', help="pre-trained encoder (default: the quickstart's; made if missing)"
     )
     parser.add_argument('--tasks', nargs='+', choices=METRICS, default=list(METRICS))
     parser.add_argument('--work-dir', default='work_dirs/downstream', help='folder for everything')
     parser.add_argument('--seed', type=int, default=0)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.config and not args.checkpoint:
+        parser.error('--config needs the --checkpoint of its training')
+    return args
 
 
 def quickstart_checkpoint() -> str:
     """Return the path of the quickstart's checkpoint, which is made if it is missing."""
-    cfg = Config.fromfile(CONFIGS / 'cmae/cmae_quickstart.py')
+    cfg = Config.fromfile(QUICKSTART)
     checkpoint = f'{cfg.work_dir}/epoch_{cfg.train_cfg.max_epochs}.pth'
     if not Path(checkpoint).exists():
         print(f'No {checkpoint}: pre-training it')
@@ -63,11 +71,13 @@ def main() -> None:
     multiprocessing.set_forkserver_preload(['cmae_mm.demo.downstream'])
     with one_line_errors():
         checkpoint = args.checkpoint or quickstart_checkpoint()
+        pretraining = Config.fromfile(args.config or QUICKSTART)
         ensure_builtin_images('data/builtin')
         ensure_builtin_scenes('data/scenes')
         tasks = []
         for name in args.tasks:
-            cfg = Config.fromfile(CONFIGS / f'benchmarks/{name}/quickstart.py')
+            task = Config.fromfile(CONFIGS / f'benchmarks/{name}/quickstart.py')
+            cfg = with_encoder(task, pretraining)
             cfg.merge_from_dict({'randomness.seed': args.seed})
             tasks.append(Task(name.capitalize(), cfg, METRICS[name]))
         run_transfer(tasks, checkpoint, args.work_dir)

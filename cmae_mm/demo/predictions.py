@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import mmcv
 import numpy as np
 import torch
 from matplotlib import colormaps
@@ -56,6 +57,8 @@ def predict_examples(runner: Runner, number: int) -> list[Example]:
         )
         image = data['inputs'].permute(1, 2, 0).numpy()
         image = image[..., 0] if image.shape[2] == 1 else image[..., ::-1]  # the hosts read BGR
+        rows, columns = sample.ori_shape  # of the answers
+        image = mmcv.imresize(image, (columns, rows), interpolation='nearest')
         examples.append(Example(image, *_answers(sample)))
     return examples
 

@@ -57,7 +57,7 @@ val_dataloader = dict(
         type='CustomDataset',
         data_root='data/builtin',
         data_prefix='test',
-        pipeline=[load, dict(type='PackInputs')],
+        pipeline=[load, dict(type='Resize', scale=64), dict(type='PackInputs')],
     ),
 )
 val_evaluator = dict(type='Accuracy', topk=(1,))

@@ -9,7 +9,7 @@ _base_ = './vit-base-p16_fpn_mask-rcnn_8xb2-amp-1x_coco.py'
 classes = ('gravel', 'leaves', 'petals', 'print', 'temple')
 width = 64
 strides = [4, 8, 16, 32]  # of the pyramid, from patches of 8 pixels
-rois = dict(out_channels=width, featmap_strides=strides)
+rois = dict(out_channels=width, featmap_strides=strides, finest_scale=56)
 model = dict(
     # the scenes are grey
     data_preprocessor=dict(mean=[127.5], std=[25.0], bgr_to_rgb=False),
@@ -22,7 +22,7 @@ model = dict(
         in_channels=1,
         # windows as large as the pictures of pre-training
         window_size=8,
-        global_blocks=2,
+        global_blocks=(1, 3),
         rel_pos=False,
         out_indices=(0, 1, 2, 3),
     ),
@@ -71,10 +71,13 @@ model = dict(
 load = [
     dict(type='mmpretrain.CheckMasks'),
     dict(type='LoadImageFromFile', color_type='grayscale'),
-    dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
 ]
-train_pipeline = [*load, dict(type='RandomFlip', prob=0.5), dict(type='PackDetInputs')]
-test_pipeline = [*load, dict(type='Resize', scale=(128, 128)), _base_.test_pipeline[-1]]
+objects = dict(type='LoadAnnotations', with_bbox=True, with_mask=True)
+resize = dict(type='Resize', scale=128)
+flip = dict(type='RandomFlip', prob=0.5)
+train_pipeline = [*load, objects, resize, flip, dict(type='PackDetInputs')]
+# compared with the objects of the scene as it is
+test_pipeline = [*load, resize, objects, _base_.test_pipeline[-1]]
 scenes = dict(data_root='data/scenes/', metainfo=dict(classes=classes))
 train_dataloader = dict(
     batch_size=4,

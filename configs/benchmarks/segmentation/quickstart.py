@@ -29,13 +29,16 @@ model = dict(
     test_cfg=dict(_delete_=True, mode='whole'),
 )
 
-load = [
-    dict(type='LoadImageFromFile', color_type='grayscale'),
+load = dict(type='LoadImageFromFile', color_type='grayscale')
+labels = [
     dict(type='LoadAnnotations'),
     dict(type='mmpretrain.CheckLabelMap', num_classes=len(classes)),
 ]
-train_pipeline = [*load, dict(type='RandomFlip', prob=0.5), dict(type='PackSegInputs')]
-test_pipeline = [*load, dict(type='PackSegInputs')]
+resize = dict(type='Resize', scale=128)
+pack = dict(type='PackSegInputs')
+train_pipeline = [load, *labels, resize, dict(type='RandomFlip', prob=0.5), pack]
+# compared with the labels of the scene as it is
+test_pipeline = [load, resize, *labels, pack]
 scenes = dict(
     _delete_=True,
     type='BaseSegDataset',
