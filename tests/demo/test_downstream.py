@@ -1,58 +1,31 @@
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from mmpretrain.registry import MODELS
 
-from cmae_mm.demo import pictures
 from cmae_mm.demo.downstream import PRETRAINED, RANDOM, Task, run_transfer
-from cmae_mm.demo.pictures import write_builtin_images
-from cmae_mm.demo.scenes import write_builtin_scenes
-from tests.helpers.configs import read_config
+from tests.helpers.configs import CONFIGS, read_config
+from tests.helpers.demo import HOSTS, read_task, shortened
 from tests.helpers.hosts import require_models
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / 'benchmarks'
 METRICS = {
     'classification': {'accuracy/top1': 'accuracy'},
     'segmentation': {'mIoU': 'mIoU'},
     'detection': {'coco/bbox_mAP_50': 'box AP50'},
 }
-HOSTS = {'classification': 'mmpretrain', 'segmentation': 'mmseg', 'detection': 'mmdet'}
 
 
 def small_task(name, data):
     """The quickstart's config, after one step on a few pictures."""
     require_models(HOSTS[name])
-    cfg = read_config(CONFIGS / name / 'quickstart.py')
-    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1)
-    cfg.param_scheduler = None
-    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1, by_epoch=False)
-    cfg.default_hooks.logger.interval = 1
-    for split in ('train', 'val'):
-        loader = cfg[f'{split}_dataloader']
-        loader.update(num_workers=0, persistent_workers=False)
-        loader.dataset.data_root = str(data)
-        loader.dataset.pop('indices', None)
-    if name == 'detection':
-        cfg.val_evaluator.ann_file = str(data / 'instances_val.json')
-    return Task(name.capitalize(), cfg, METRICS[name])
-
-
-@pytest.fixture(scope='module')
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp('data')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, 'PICTURES_PER_CLASS', {'train': 2, 'test': 1})
-        write_builtin_images(root)
-    write_builtin_scenes(root, {'train': 8, 'val': 6})
-    return root
+    return Task(name.capitalize(), shortened(read_task(name), data), METRICS[name])
 
 
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
     """Of the quickstart's encoder, untrained."""
-    quickstart = read_config(CONFIGS.parent / 'cmae' / 'cmae_quickstart.py')
+    quickstart = read_config(CONFIGS / 'cmae' / 'cmae_quickstart.py')
     path = tmp_path_factory.mktemp('checkpoint') / 'epoch_18.pth'
     torch.save({'state_dict': MODELS.build(quickstart.model).state_dict()}, path)
     return str(path)
