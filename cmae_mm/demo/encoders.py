@@ -6,7 +6,8 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmpretrain.registry import MODELS
 
-from cmae_mm.downstream import SHAPE, DownstreamHybridViT, DownstreamViT, downstream_backbone
+from cmae_mm.downstream import DownstreamHybridViT, DownstreamViT, downstream_backbone
+from cmae_mm.downstream.backbone import SHAPE
 
 _COLOR_TYPES = {1: 'grayscale', 3: 'color'}
 

@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 
 
 class Example(NamedTuple):
-    """An image, uint8 (H, W) or (H, W, 3), with the true and the predicted answer."""
+    """An image, uint8 (H, W) or (H, W, 3), as large as the file's, with its answers."""
 
     image: np.ndarray
     truth: Answer
@@ -57,7 +57,7 @@ def predict_examples(runner: Runner, number: int) -> list[Example]:
         )
         image = data['inputs'].permute(1, 2, 0).numpy()
         image = image[..., 0] if image.shape[2] == 1 else image[..., ::-1]  # the hosts read BGR
-        rows, columns = sample.ori_shape  # of the answers
+        rows, columns = sample.ori_shape  # that of the answers; the model may see it smaller
         image = mmcv.imresize(image, (columns, rows), interpolation='nearest')
         examples.append(Example(image, *_answers(sample)))
     return examples

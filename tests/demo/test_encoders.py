@@ -5,6 +5,7 @@ import torch
 from mmengine.registry import RUNNERS
 
 from cmae_mm.demo.encoders import with_encoder
+from cmae_mm.demo.predictions import predict_examples
 from tests.helpers.configs import CONFIGS, PRETRAINING, read_config
 from tests.helpers.demo import HOSTS, read_task, shortened
 from tests.helpers.hosts import require_models
@@ -59,7 +60,13 @@ def test_takes_a_step_and_validates(name, path, data, tmp_path):
     runner = RUNNERS.build(cfg)
     runner.train()
     assert torch.isfinite(torch.tensor(runner.message_hub.get_scalar('train/loss').current()))
+    (example,) = predict_examples(runner, 1)
+    side = 64 if name == 'classification' else 128  # of the file's
+    assert example.image.shape == (side, side, 3)
+    if name == 'segmentation':
+        assert example.truth.labels.shape == example.prediction.labels.shape == (side, side)
     if name == 'detection':
+        assert example.truth.masks.shape[1:] == example.prediction.masks.shape[1:] == (side, side)
         assert_strides_are_those_of_the_maps(runner.model)
 
 
