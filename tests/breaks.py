@@ -65,6 +65,7 @@ BLOCK_MASK_TESTS = 'tests/datasets/test_block_mask.py'
 TOKENIZER_TESTS = 'tests/models/utils/test_tokenizer.py'
 CAE_DATA_TESTS = 'tests/models/utils/test_cae_data_preprocessor.py'
 SCALE_TESTS = 'tests/checkpoints/test_layer_scales.py'
+ENCODERS = 'tests/demo/test_encoders.py'
 DIAGNOSIS = 'tests/models/losses/test_diagnosis.py tests/engine/test_contrast_hook.py'
 
 CMAE = 'cmae_mm/models/selfsup/cmae.py'
@@ -278,6 +279,16 @@ BREAKS = [
     Break('cmae_mm/cpu/memory.py', 'library.mallopt(_M_MMAP_THRESHOLD, _BYTES)', 'pass', 'tests/cpu/test_memory.py'),
     Break('cmae_mm/demo/together.py', 'process.terminate()', 'pass', 'tests/demo/test_together.py'),
     Break('cmae_mm/demo/together.py', 'torch.set_num_threads(1)', 'pass', 'tests/demo/test_together.py'),
+    Break('cmae_mm/demo/encoders.py', 'scaled(transform.scale)', 'transform.scale', ENCODERS),
+    Break('cmae_mm/demo/encoders.py', 'featmap_strides=strides[:4]', 'featmap_strides=strides[-4:]', ENCODERS),
+    Break('cmae_mm/demo/encoders.py', 'generator.strides = strides', 'generator.scales = [4]', ENCODERS),
+    Break('cmae_mm/demo/encoders.py', 'rois.finest_scale * strides[0]', 'rois.finest_scale', ENCODERS),
+    Break('cmae_mm/demo/encoders.py', '**normal, bgr_to_rgb=', 'bgr_to_rgb=', ENCODERS),
+    Break('cmae_mm/demo/encoders.py', '[*stages, width, width]', '[width] * 4', ENCODERS),
+    Break('cmae_mm/demo/encoders.py', 'if field not in SHAPE', 'if field', ENCODERS),
+    Break('cmae_mm/demo/encoders.py', 'if depth < 4', 'if depth < 1', ENCODERS),
+    Break('cmae_mm/demo/predictions.py', '(columns, rows), interp', '(64, 64), interp', ENCODERS),
+    Break('cmae_mm/downstream/backbone.py', 'issubclass(kind, ConvStem)', 'False', ENCODERS),
     Break('cmae_mm/demo/quickstart.py', "meta['seed'] == seed", "meta['seed'] >= 0", 'tests/demo/test_quickstart.py'),
     Break('tools/slurm_train.sh', 'arguments=(${kept[@]+"${kept[@]}"} --resume)', 'arguments+=(--resume)', 'tests/tools/test_launch.py'),
     # what the encoder goes to
