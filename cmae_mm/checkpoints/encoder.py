@@ -23,6 +23,8 @@ _SPARED = {
     'ln2': r'ln2\.\w+',
     'fusion': r'fusion\.\d+\.\w+',  # of a hybrid encoder's stages, for reconstruction
 }
+# All but the pre-training heads of CMAE and MoCo v3 (predictor) and MimCo (patch, image).
+_TASK_HEADS = r'(\w+_)?head\.(?!predictor\.|(patch|image)[._])'
 
 
 class LoadReport(NamedTuple):
@@ -142,9 +144,7 @@ def require_pretrained(tensors: dict[str, Tensor], source: str) -> None:
     Raises:
         ValueError: it has the head of a classifier, a segmentor or a detector.
     """
-    heads = sorted(
-        {name.split('.')[0] for name in tensors if re.match(r'(\w+_)?head\.(?!predictor\.)', name)}
-    )
+    heads = sorted({name.split('.')[0] for name in tensors if re.match(_TASK_HEADS, name)})
     if heads:
         raise ValueError(
             f'{source} is a fine-tuned model (it has a {heads[0]}), expected a pre-trained one; '

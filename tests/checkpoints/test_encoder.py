@@ -127,8 +127,14 @@ def test_a_checkpoint_must_be_given():
         load_encoder(encoder(), '')
 
 
+@pytest.mark.parametrize(
+    'head', ['predictor.fc0.weight', 'patch_projector.fc0.weight', 'image.queue']
+)
+def test_heads_of_pre_training_are_not_those_of_tasks(head):
+    require_pretrained({f'head.{head}': None, 'neck.x': None}, 'x')
+
+
 @pytest.mark.parametrize('head', ['head.fc.weight', 'decode_head.x', 'roi_head.bbox_head.x'])
 def test_a_fine_tuned_model_is_refused(head):
-    require_pretrained({'head.predictor.fc0.weight': None, 'neck.x': None}, 'x')
     with pytest.raises(ValueError, match=f'x is a fine-tuned model .it has a {head.split(".")[0]}'):
         require_pretrained({head: None}, 'x')
