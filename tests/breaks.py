@@ -279,6 +279,7 @@ BREAKS = [
     Break('cmae_mm/cpu/memory.py', 'library.mallopt(_M_MMAP_THRESHOLD, _BYTES)', 'pass', 'tests/cpu/test_memory.py'),
     Break('cmae_mm/demo/together.py', 'process.terminate()', 'pass', 'tests/demo/test_together.py'),
     Break('cmae_mm/demo/together.py', 'torch.set_num_threads(1)', 'pass', 'tests/demo/test_together.py'),
+    Break('cmae_mm/checkpoints/encoder.py', '|(patch|image)[._])', ')', 'tests/checkpoints/test_encoder.py'),
     Break('cmae_mm/demo/encoders.py', 'scaled(transform.scale)', 'transform.scale', ENCODERS),
     Break('cmae_mm/demo/encoders.py', 'featmap_strides=strides[:4]', 'featmap_strides=strides[-4:]', ENCODERS),
     Break('cmae_mm/demo/encoders.py', 'generator.strides = strides', 'generator.scales = [4]', ENCODERS),

@@ -3,9 +3,11 @@
 import pytest
 import torch
 from mmengine.registry import RUNNERS
+from mmpretrain.registry import MODELS
 
 from cmae_mm.demo.encoders import with_encoder
 from cmae_mm.demo.predictions import predict_examples
+from cmae_mm.models import build_model
 from tests.helpers.configs import CONFIGS, PRETRAINING, read_config
 from tests.helpers.demo import HOSTS, read_task, shortened
 from tests.helpers.hosts import require_models
@@ -50,12 +52,26 @@ def test_pictures_have_as_many_patches_whatever_their_size(name, path):
     assert normal.get('to_rgb', normal.get('bgr_to_rgb')) is True
 
 
+@pytest.mark.parametrize('path', SMALL, ids=stem)
+def test_takes_the_whole_encoder_of_every_method(path, tmp_path):
+    pretraining = read_config(path)
+    torch.save({'state_dict': build_model(pretraining).state_dict()}, tmp_path / 'epoch_1.pth')
+    fitted = with_encoder(read_task('segmentation'), pretraining)
+    fitted.model.backbone.init_cfg.checkpoint = str(tmp_path / 'epoch_1.pth')
+    backbone = MODELS.build(fitted.model.backbone)
+    backbone.init_weights()
+    report = backbone.load_report
+    assert report.loaded == report.expected == len(backbone.state_dict())
+    assert report.resized == ((8, 8), (16, 16)) and not report.new
+
+
 @pytest.mark.parametrize('path', [VIT, HYBRID], ids=stem)
 @pytest.mark.parametrize('name', HOSTS)
 def test_takes_a_step_and_validates(name, path, data, tmp_path):
     require_models(HOSTS[name])
     cfg = shortened(with_encoder(read_task(name), read_config(path)), data)
     cfg.work_dir = str(tmp_path)
+    cfg.experiment_name = f'{name}-{path.stem}'  # mmengine's differ by the second
     cfg.model.backbone.init_cfg = None
     runner = RUNNERS.build(cfg)
     runner.train()
