@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmpretrain.datasets import CustomDataset
 
-import cmae_mm  # noqa: F401
+from cmae_mm.downstream import downstream_backbone
 from cmae_mm.engine.errors import one_line_errors
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,8 +44,6 @@ COLUMNS = {
     'minutes': 'CPU minutes',
 }
 COSTS = ('thousands', 'minutes')
-# fields of an encoder that hold after pre-training
-SHAPE = {'arch', 'img_size', 'patch_size', 'strides', 'in_channels'}
 
 
 class Method(NamedTuple):
@@ -214,16 +212,9 @@ def stretch(cfg: Config, epochs: int) -> None:
 
 def encoder_to_tune(config: Path, checkpoint: Path | None) -> dict:
     """Return the config of a pre-training's encoder as a classifier's backbone."""
-    encoder = Config.fromfile(config).model.backbone
-    hybrid = encoder['type'] == 'HybridViT'
     start = checkpoint and dict(type='Pretrained', checkpoint=str(checkpoint), prefix='backbone.')
-    return dict(
-        type='DownstreamHybridViT' if hybrid else 'DownstreamViT',
-        out_type='avg_featmap',
-        final_norm=False,
-        init_cfg=start,
-        **{field: value for field, value in encoder.items() if field in SHAPE},
-    )
+    encoder = downstream_backbone(Config.fromfile(config).model.backbone)
+    return {**encoder, 'out_type': 'avg_featmap', 'final_norm': False, 'init_cfg': start}
 
 
 def labels_of(images: Path) -> list[int]:
