@@ -24,7 +24,7 @@ from tests.helpers.classification import (
 )
 from tests.helpers.configs import read_config
 from tests.helpers.docs import config_from_text, python_blocks
-from tests.helpers.files import write_images
+from tests.helpers.files import remove_logs, write_images
 from tests.helpers.process import process_here, run_on_two_ranks
 from tests.helpers.training import shallow, train_one_iteration
 
@@ -261,6 +261,7 @@ def test_quickstart_is_tested_in_two_processes_as_in_one(quickstart, tmp_path):
     options += [f'{key}={value}' for key, value in quickstart.items()]
     trained = process_here('train.py', QUICKSTART, *options, 'train_dataloader.num_workers=0')
     expected = re.findall(r'accuracy/top1: ([\d.]+)', trained.stdout)
+    remove_logs(run)
     run_on_two_ranks('test.py', QUICKSTART, run / 'epoch_2.pth', *options)
     log = sorted(run.glob('*/*.log'))[-1].read_text()
     assert len(expected) == 2

@@ -9,8 +9,9 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / 'configs' / 'benchmarks' / 'classification'
 DOCS = (ROOT / 'docs' / 'classification.md').read_text()
 QUICKSTART = FOLDER / 'quickstart.py'
+CIFAR10 = FOLDER / 'vit-tiny-p4_cifar10.py'
 HYBRID = sorted(FOLDER.glob('hybrid-*.py'))
-CONFIGS = sorted(set(FOLDER.glob('*.py')) - {QUICKSTART, *HYBRID})
+CONFIGS = sorted(set(FOLDER.glob('*.py')) - {QUICKSTART, CIFAR10, *HYBRID})
 WIDTHS = dict(small=(384, 12), base=(768, 12), large=(1024, 24))
 
 

@@ -1,5 +1,6 @@
-"""Real image files, made on the spot."""
+"""Real files, made on the spot."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,12 @@ def write_images(folder: Path, num: int = 4, size=(40, 50), name='{}.jpg') -> Pa
         coarse = generator.integers(0, 256, (5, 5, 3), dtype=np.uint8)
         cv2.imwrite(str(path), cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC))
     return folder
+
+
+def remove_logs(work_dir: Path) -> None:
+    """Remove the log folders of a run; one that starts within the same second would share them."""
+    for path in work_dir.glob('*/vis_data'):
+        shutil.rmtree(path.parent)
 
 
 def loaded_image(size=(20, 20), channels=3) -> dict:

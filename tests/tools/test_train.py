@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 
 from cmae_mm.checkpoints import load_state_dict
-from tests.helpers.files import write_images
+from tests.helpers.files import remove_logs, write_images
 from tests.helpers.process import run_here, run_process
 
 ROOT = Path(__file__).parents[2]
@@ -129,6 +129,7 @@ def test_resume_goes_on_where_a_checkpoint_ends(tool, tmp_path):
     resumed = tool('--resume', path, work_dir='other', options=['train_cfg.max_epochs=2'])
     assert [step['step'] for step in resumed] == [3, 4]
     assert 'resumed epoch: 1, iter: 2' in log_of(tmp_path / 'other')
+    remove_logs(tmp_path / 'run')
     newest = tool('--resume', options=['train_cfg.max_epochs=3'])
     assert [step['step'] for step in newest] == [5, 6]
 
