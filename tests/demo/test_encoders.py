@@ -24,6 +24,7 @@ def stem(path):
 
 @pytest.mark.parametrize('name', HOSTS)
 def test_the_quickstarts_encoder_is_the_one_of_the_configs(name):
+    require_models(HOSTS[name])
     task = read_task(name)
     fitted = with_encoder(task, read_config(QUICKSTART))
     assert fitted.model.backbone.type == 'mmpretrain.DownstreamViT'
