@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 # ITU-R BT.601 luma of R, G, B
 LUMA = (0.299, 0.587, 0.114)
-_UNCHANGED = (1.0, 1.0, 1.0, 0.0)  # factors of brightness, contrast, saturation; shift of hue
+UNCHANGED = (1.0, 1.0, 1.0, 0.0)  # factors of brightness, contrast, saturation; shift of hue
 
 
 class ViewParameters(NamedTuple):
@@ -40,7 +40,7 @@ class ViewParameters(NamedTuple):
     """
 
     box: Sequence[int]
-    jitter: Sequence[float] = _UNCHANGED
+    jitter: Sequence[float] = UNCHANGED
     order: Sequence[int] = (0, 1, 2, 3)
     gray: Sequence[bool] = (False,)
     blur: Sequence[float] = (0.0,)
@@ -61,7 +61,7 @@ class ViewParameters(NamedTuple):
 
     def change_colors(self) -> bool:
         """Whether any image of a batch is jittered, grey or blurred."""
-        jittered = self.jitter != self.jitter.new_tensor(_UNCHANGED)
+        jittered = self.jitter != self.jitter.new_tensor(UNCHANGED)
         return bool(jittered.any() or self.gray.any() or self.blur.any())
 
 
@@ -127,7 +127,7 @@ def augment_color(images: Tensor, parameters: ViewParameters) -> Tensor:
         parameters: of the batch, on the CPU.
     """
     _, jitter, order, gray, blur, gray_weights = parameters
-    used = jitter != jitter.new_tensor(_UNCHANGED)
+    used = jitter != jitter.new_tensor(UNCHANGED)
     for step in range(4):
         for op, function in enumerate((_brightness, _contrast, _saturation, _hue)):
             chosen = (order[:, step] == op) & used[:, op]

@@ -9,7 +9,7 @@ Images are uint8, (h, w, C).
 import cv2
 import numpy as np
 
-from cmae_mm.views import LUMA, ViewParameters
+from cmae_mm.views import LUMA, UNCHANGED, ViewParameters
 
 _LEVELS = np.arange(256, dtype=np.float32)
 
@@ -38,7 +38,7 @@ def augment_color(image: np.ndarray, parameters: ViewParameters) -> np.ndarray:
     """
     _, jitter, order, (gray,), (sigma,), gray_weights = parameters
     for op in order:
-        if jitter[op] != _UNCHANGED[op]:
+        if jitter[op] != UNCHANGED[op]:
             image = _JITTERS[op](image, jitter[op])
     if gray:
         image = cv2.transform(image, np.tile(np.float32(gray_weights), (3, 1)))
@@ -87,4 +87,3 @@ def _gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 _JITTERS = (_brightness, _contrast, _saturation, _hue)
-_UNCHANGED = (1.0, 1.0, 1.0, 0.0)

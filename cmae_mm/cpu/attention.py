@@ -3,14 +3,22 @@
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 # with more the probabilities outgrow queries, keys and values, and the gain ends
 _FEW = 96
 
 
-def suits_cpu(q: Tensor, k: Tensor) -> bool:
-    """Whether :func:`cpu_attention` is the faster one for these queries and keys."""
-    return q.device.type == 'cpu' and (q.dtype == torch.bfloat16 or k.shape[-2] <= _FEW)
+def attend(q: Tensor, k: Tensor, v: Tensor, dropout_p: float = 0.0) -> Tensor:
+    """Softmax attention, by :func:`cpu_attention` where that is faster than torch's fused one.
+
+    Args:
+        q, k, v: see there.
+        dropout_p: probability by which a token is not attended to.
+    """
+    if q.is_cpu and not dropout_p and (q.dtype == torch.bfloat16 or k.shape[-2] <= _FEW):
+        return cpu_attention(q, k, v)
+    return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout_p)
 
 
 def cpu_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

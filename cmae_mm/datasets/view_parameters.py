@@ -9,12 +9,11 @@ from mmcv.transforms import BaseTransform
 from mmpretrain.models.utils import to_2tuple
 from mmpretrain.registry import TRANSFORMS
 
-from cmae_mm.views import LUMA, ViewParameters
+from cmae_mm.views import LUMA, UNCHANGED, ViewParameters
 
 from .master_image import MasterCrop
 
-_UNCHANGED = (1.0, 1.0, 1.0, 0.0)  # brightness, contrast, saturation, hue
-_LEAST = (0.0, 0.0, 0.0, -1.0)
+_LEAST = (0.0, 0.0, 0.0, -1.0)  # brightness, contrast, saturation, hue
 _ORDERS = tuple(permutations(range(4)))
 
 
@@ -142,9 +141,9 @@ class ColorAugment(BaseTransform):
                 f'ColorAugment: saturation, hue and gray need RGB, found {channels} '
                 'channels; set saturation=0, hue=0 and gray_prob=0'
             )
-        jitter, sigma = _UNCHANGED, 0.0
+        jitter, sigma = UNCHANGED, 0.0
         if random.random() < self.jitter_prob:
-            drawn = zip(_LEAST, _UNCHANGED, self.deviation, strict=True)
+            drawn = zip(_LEAST, UNCHANGED, self.deviation, strict=True)
             jitter = [max(least, x + random.uniform(-most, most)) for least, x, most in drawn]
         if random.random() < self.blur_prob:
             sigma = random.uniform(*self.blur_sigma)

@@ -9,8 +9,6 @@ the GPU if there is one.
 """
 
 import argparse
-import functools
-import time
 from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
@@ -18,6 +16,7 @@ from unittest import mock
 import torch
 from report import Ratio, draw_bars, machine, write_results
 from torch import Tensor
+from train_step import DEVICE, seconds
 
 from cmae_mm.compat import quiet_log
 from cmae_mm.cpu import keep_freed_memory, use_fastest_linear
@@ -28,7 +27,6 @@ from cmae_mm.models.utils import PatchMask
 from cmae_mm.models.utils.encoder_layer import select
 
 VITS = {'s': 'deit-s', 'b': 'b', 'l': 'l'}
-DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
 class MaskedMaps(conv_patch_embed.Places):
@@ -87,16 +85,12 @@ def ways(arch: str, images: Tensor) -> dict[str, Callable[[], Tensor]]:
     }
 
 
-def seconds(way: Callable[[], Tensor], precision: str) -> float:
-    """Time of a forward and backward pass."""
-    start = time.perf_counter()
+def differentiate(way: Callable[[], Tensor], precision: str) -> None:
+    """Make a forward and a backward pass."""
     dtype = getattr(torch, precision)
     with torch.autocast(DEVICE, dtype, enabled=dtype != torch.float32):
         out = way()
     out.float().square().mean().backward()
-    if DEVICE == 'cuda':
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def main() -> None:
@@ -111,14 +105,11 @@ def main() -> None:
     with one_line_errors():
         print(f'{machine()}, {torch.get_num_threads()} threads, batch {args.batch}')
         images = torch.randn(args.batch, 3, 224, 224, device=DEVICE)
-        cases = {
-            name: functools.partial(seconds, way, args.precision)
-            for name, way in ways(args.arch, images).items()
-        }
+        cases = ways(args.arch, images)
         times: dict[str, list[float]] = {name: [] for name in cases}
         for _ in range(1 + args.rounds):
-            for name, case in cases.items():
-                times[name].append(case())
+            for name, way in cases.items():
+                times[name].append(seconds(differentiate, way, args.precision))
         best = {name: min(rounds[1:]) for name, rounds in times.items()}  # the first warms up
         for name, value in best.items():
             print(f'{name:32}{value:8.3f} s')

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
+from data_timing import one_thread
 from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.dataset import default_collate
@@ -89,18 +89,13 @@ class Way(NamedTuple):
             sampler=order,
             num_workers=1,
             collate_fn=default_collate,
-            worker_init_fn=_one_thread,
+            worker_init_fn=one_thread,
             multiprocessing_context='fork',
             drop_last=True,
         )
         start = time.perf_counter()
         batches = sum(1 for _ in loader)
         return batches * BATCH / (time.perf_counter() - start)
-
-
-def _one_thread(worker: int) -> None:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
 
 
 def decoding_rate(folder: Path, rounds: int) -> float:
@@ -192,7 +187,7 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmarks/shards'))
     args = parser.parse_args()
-    _one_thread(0)
+    one_thread(0)
     init_default_scope('mmpretrain')
     MMLogger.get_instance('shards', log_level='WARNING')
     args.out.mkdir(parents=True, exist_ok=True)

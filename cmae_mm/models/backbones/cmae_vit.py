@@ -115,13 +115,12 @@ class CMAEViT(VisionTransformer):
         Raises:
             ValueError: images of another size or number of channels.
         """
-        self._require_size(images)
         patch_mask = self._draw_mask(images, noise) if self.mask_ratio else None
         return self.encode_visible(images, patch_mask), patch_mask
 
     def encode_visible(self, images: Tensor, patch_mask: PatchMask | None) -> Tensor:
         """Encode the visible patches of a mask, or all; see :meth:`encode`."""
-        self._require_size(images)
+        self.require_size(images)
         if patch_mask is None:
             return super().forward(images)[-1]
         x = self.patch_embed(images)[0] + self.pos_embed[:, self.num_extra_tokens :]  # (N, L, D)
@@ -148,7 +147,7 @@ class CMAEViT(VisionTransformer):
                 f'{type(self).__name__} cannot replace removed patches by mask tokens: its '
                 'patches see their neighbours; encode visible tokens only'
             )
-        self._require_size(images)
+        self.require_size(images)
         patch_mask = self._draw_mask(images, noise)
         x = torch.where(patch_mask.mask[..., None] > 0, mask_token, self.patch_embed(images)[0])
         x = x + self.pos_embed[:, self.num_extra_tokens :]
@@ -159,17 +158,22 @@ class CMAEViT(VisionTransformer):
         if self.cls_token is not None:
             cls_token = self.cls_token + self.pos_embed[:, : self.num_extra_tokens]
             x = torch.cat((cls_token.expand(len(x), -1, -1), x), dim=1)
+        x = self.run_layers(x)
+        return self.ln1(x) if self.final_norm else x
+
+    def run_layers(self, x: Tensor) -> Tensor:
+        """Apply the blocks to embedded tokens, (N, K, D), up to the final norm."""
         x = self.pre_norm(self.drop_after_pos(x))
         for layer in self.layers:
             x = layer(x)
-        return self.ln1(x) if self.final_norm else x
+        return x
 
     def _draw_mask(self, images: Tensor, noise: Tensor | None) -> PatchMask:
         if noise is None:
             noise = self.masking.noise(len(images), images.device)
         return self.masking(noise)
 
-    def _require_size(self, images: Tensor) -> None:
+    def require_size(self, images: Tensor) -> None:
         expected = (self.in_channels, *self.img_size)
         if tuple(images.shape[1:]) != expected:
             raise ValueError(

@@ -149,13 +149,12 @@ class HybridViT(ConvStem, CMAEViT):
         """Nothing: the stages have initialised themselves."""
 
     def encode_visible(self, images: Tensor, patch_mask: PatchMask | None) -> Tensor:
+        self.require_size(images)
         visible = None if patch_mask is None else patch_mask.ids_keep
         x, _, stages = self.patch_embed.stages(images, visible)
         positions = self.pos_embed.expand(len(x), -1, -1)
         x = x + (positions if visible is None else select(positions, visible))
-        x = self.pre_norm(self.drop_after_pos(x))
-        for layer in self.layers:
-            x = layer(x)
+        x = self.run_layers(x)
         for conv, stage in zip(self.fusion, stages):
             x = x + stage.places.reduce(conv, stage.features)
         return self.ln1(x) if self.final_norm else x

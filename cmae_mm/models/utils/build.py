@@ -8,7 +8,7 @@ from torch import nn
 
 
 def build_model(cfg: Config) -> BaseModel:
-    """Build the model of a config with its ``data_preprocessor``, without a Runner, as one does.
+    """Build the model of a config with its ``data_preprocessor`` as a Runner does, without one.
 
     Weights are those of torch until ``init_weights()`` is called or a checkpoint loaded.
     """

@@ -2,9 +2,8 @@
 
 from mmpretrain.models.utils import CrossMultiheadAttention
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from cmae_mm.cpu import cpu_attention, suits_cpu
+from cmae_mm.cpu import attend
 
 
 class CrossAttention(CrossMultiheadAttention):
@@ -20,5 +19,4 @@ class CrossAttention(CrossMultiheadAttention):
             tokens.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (N, heads, ., D / heads)
             for tokens in (self.q(x), self.k(k), self.v(v))
         )
-        attend = cpu_attention if suits_cpu(q, k) else F.scaled_dot_product_attention
         return self.proj(attend(q, k, v).transpose(1, 2).flatten(2))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from cmae_mm.cpu import cpu_attention, product_of, suits_cpu
+from cmae_mm.cpu import attend, product_of
 
 
 class EncoderLayer(TransformerEncoderLayer):
@@ -71,11 +71,7 @@ class Attention(MultiheadAttention):
         if queries is not None:
             q = select(q, queries)
         q, k, v = (part.transpose(1, 2) for part in (q, k, v))
-        dropout = self.attn_drop if self.training else 0.0
-        if suits_cpu(q, k) and not dropout:
-            x = cpu_attention(q, k, v)
-        else:
-            x = self.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
+        x = attend(q, k, v, self.attn_drop if self.training else 0.0)
         x = self.proj(x.transpose(1, 2).flatten(2))
         return self.out_drop(self.gamma1(self.proj_drop(x)))
 
