@@ -32,6 +32,17 @@ def test_every_method_leaves_an_encoder_for_the_classifier(tool):
         assert widths == {read_config(tool.FINE_TUNING).model.head.in_channels}
 
 
+def test_time_before_an_interruption_counts(tool, tmp_path):
+    run = tool.Run('MAE', 0, argparse.Namespace(work_dir=tmp_path))
+    with pytest.raises(ValueError, match='MAE, seed 0: pretrain failed; see .*pretrain.log'):
+        run._call('pretrain', ['-c', 'import sys; sys.exit(sum(range(10**6)) > 0)'])
+    spent = run.folder / 'pretrain.seconds'
+    assert float(spent.read_text()) > 0
+    spent.write_text('100')
+    assert run._call('pretrain', ['-c', 'print(7)']) > 100
+    assert (run.folder / 'pretrain.log').read_text() == '7\n'
+
+
 def test_labels_are_those_of_the_first_images_of_each_class(tool):
     labels = [0] * 20 + [1] * 10
     assert tool.first_of_each(labels, 10) == [0, 1, 20]

@@ -11,6 +11,7 @@ and minutes are counted with its own. Leaves table.md, JSON and a plot in the wo
 """
 
 import argparse
+import functools
 import json
 import os
 import statistics
@@ -104,11 +105,8 @@ class Run(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        return (
-            self.args.work_dir
-            / self.name.lower().translate({44: None, 32: '-'})
-            / f'seed{self.seed}'
-        )
+        name = self.name.lower().replace(',', '').replace(' ', '-')
+        return self.args.work_dir / name / f'seed{self.seed}'
 
     def __call__(self) -> None:
         """Run all stages that are not done."""
@@ -181,7 +179,11 @@ class Run(NamedTuple):
         return self._call(stage, run)
 
     def _call(self, stage: str, command: list) -> float:
-        """Run a Python program with one thread, its output in a log; return its CPU seconds."""
+        """Run a Python program with one thread, its output in a log.
+
+        Returns:
+            its CPU seconds, with those of earlier calls that were interrupted.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / f'{stage}.log'
         with log.open('a') as output:
@@ -192,10 +194,14 @@ class Run(NamedTuple):
                 env={**os.environ, 'OMP_NUM_THREADS': '1'},
             )
             _, status, usage = os.wait4(process.pid, 0)
+        spent = self.folder / f'{stage}.seconds'
+        seconds = usage.ru_utime + usage.ru_stime
+        seconds += float(spent.read_text()) if spent.exists() else 0.0
+        spent.write_text(str(seconds))
         if status:
             raise ValueError(f'{self.name}, seed {self.seed}: {stage} failed; see {log}')
         print(f'{self.name}, seed {self.seed}: {stage}', flush=True)
-        return usage.ru_utime + usage.ru_stime
+        return seconds
 
     def _write(self, stage: str, **figures: float) -> None:
         (self.folder / f'{stage}.json').write_text(json.dumps(figures) + '\n')
@@ -217,6 +223,7 @@ def encoder_to_tune(config: Path, checkpoint: Path | None) -> dict:
     return {**encoder, 'out_type': 'avg_featmap', 'final_norm': False, 'init_cfg': start}
 
 
+@functools.cache
 def labels_of(images: Path) -> list[int]:
     """Return the labels of the training images."""
     return list(CustomDataset(data_root=str(images), data_prefix='train').get_gt_labels())
