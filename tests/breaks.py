@@ -137,6 +137,8 @@ BREAKS = [
     Break('cmae_mm/models/utils/encoder_layer.py', 'layer.ffn.__class__ = FeedForward', 'pass', MODELS),
     Break('cmae_mm/models/utils/encoder_layer.py', 'q = select(q, queries)', 'q = q[:, : queries.shape[1]]', MODELS),
     Break('cmae_mm/cpu/attention.py', 'grad_logits *= q.shape[-1] ** -0.5', 'pass', 'tests/cpu/test_attention.py'),
+    Break('cmae_mm/cpu/attention.py', 'not dropout_p and ', '', 'tests/cpu/test_attention.py'),
+    Break('cmae_mm/cpu/attention.py', 'p = kept[0] if kept', 'p = 2 * kept[0] if kept', 'tests/cpu/test_attention.py'),
     Break(VIEWS, 'arange(5, 0, -2', 'arange(1, 6, 2', MODELS),
     Break(VIEWS, 'int(3 * sigma.max()', 'int(1 * sigma.max()', MODELS),
     Break(VIEWS, 'mean(dim=(2, 3), keepdim=True)', 'mean()', MODELS),

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cmae_mm.cpu import cpu_attention
+from cmae_mm.cpu import attend, cpu_attention
 
 
 @pytest.mark.parametrize('tokens', [5, 100])  # probabilities kept, or computed again
@@ -19,3 +19,14 @@ def test_results_and_gradients_are_those_of_torch(queries, tokens):
         output = attention(*parts)
         results.append((output, torch.autograd.grad(output.square().sum(), parts)))
     torch.testing.assert_close(*results)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('tokens', [5, 100])
+def test_dropout_is_applied_whichever_way_is_taken(dtype, tokens):
+    q, k, v = torch.ones(3, 1, 2, tokens, 4, dtype=dtype)
+    v = v + torch.arange(tokens, dtype=dtype)[:, None]
+    torch.manual_seed(0)
+    without, again = attend(q, k, v), attend(q, k, v)
+    torch.testing.assert_close(without, again)
+    assert not torch.allclose(without, attend(q, k, v, dropout_p=0.5))
