@@ -12,7 +12,7 @@ float16, which rounds them to an eighth or less where the workers' round to whol
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ UNCHANGED = (1.0, 1.0, 1.0, 0.0)  # factors of brightness, contrast, saturation;
 
 
 class ViewParameters(NamedTuple):
-    """What makes a view of a master image: of one image, or tensors of a batch.
+    """What makes a view of a master image: sequences of one image, or tensors of a batch.
 
     Only the box is needed; the defaults leave the colours as they are.
 
@@ -39,12 +39,12 @@ class ViewParameters(NamedTuple):
         gray_weights: of R, G and B in greyscale; shape (N, 3).
     """
 
-    box: Sequence[int]
-    jitter: Sequence[float] = UNCHANGED
-    order: Sequence[int] = (0, 1, 2, 3)
-    gray: Sequence[bool] = (False,)
-    blur: Sequence[float] = (0.0,)
-    gray_weights: Sequence[float] = LUMA
+    box: Any
+    jitter: Any = UNCHANGED
+    order: Any = (0, 1, 2, 3)
+    gray: Any = (False,)
+    blur: Any = (0.0,)
+    gray_weights: Any = LUMA
 
     def pack(self) -> Tensor:
         """Return the parameters of one image as float32, shape (17,).

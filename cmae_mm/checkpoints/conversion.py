@@ -79,19 +79,20 @@ def convert_file(
 
 def _convert_hybrid(found: dict[str, Tensor], target: str | Path, to: str | None) -> str:
     """Convert a hybrid encoder between our names and ConvMAE's; see :func:`convert_file`."""
+    prefix = hybrid_prefix(found) or ''
     if is_convmae(found):
-        encoder, kept = import_convmae(found), tensor_names(found, of=0).keys()
+        encoder, kept = import_convmae(found), set(tensor_names(found, of=0))
     elif to is None:
         raise ValueError(
             'a hybrid encoder in the names of this package: choose others with --to convmae'
         )
     else:
-        prefix = hybrid_prefix(found)
         encoder = {name[len(prefix) :]: t for name, t in found.items() if name.startswith(prefix)}
         kept = {prefix + name for name in encoder}
     to = to or 'cmae'
     if to == 'convmae':
-        container, written = 'model', export_convmae(encoder)
+        container: str | None = 'model'
+        written = export_convmae(encoder)
     elif to in ('cmae', 'mmpretrain'):
         container = FORMATS[to].container
         written = {FORMATS[to].prefix + name: tensor for name, tensor in encoder.items()}

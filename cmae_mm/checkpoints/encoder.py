@@ -122,7 +122,7 @@ def load_encoder_tensors(
     kinds = {name: _kind(name, _ADDED) for name in expected.keys() - found.keys()}
     spare = {name: _kind(name, _SPARED) for name in found.keys() - expected.keys()}
     wrong = sorted(
-        {name for name, kind in {**kinds, **spare}.items() if kind is None}
+        {name for name, kind in {**kinds, **spare}.items() if not kind}
         | {n for n in expected.keys() & found.keys() if expected[n].shape != found[n].shape}
     )
     if wrong:
@@ -201,8 +201,8 @@ def _fit_position_embedding(
     return None if tuple(grid) == tuple(here) else (tuple(grid), tuple(here))
 
 
-def _kind(name: str, kinds: dict[str, str]) -> str | None:
-    return next((kind for kind, names in kinds.items() if re.fullmatch(names, name)), None)
+def _kind(name: str, kinds: dict[str, str]) -> str:
+    return next((kind for kind, names in kinds.items() if re.fullmatch(names, name)), '')
 
 
 def _misfit(

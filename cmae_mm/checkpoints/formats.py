@@ -56,7 +56,9 @@ class Encoder(NamedTuple):
     @property
     def architecture(self) -> Architecture:
         """Size of the encoder."""
-        return read_architecture(OPENMMLAB, self.tensors)
+        found = read_architecture(OPENMMLAB, self.tensors)
+        assert found is not None  # import_encoder has checked the shapes
+        return found
 
     @property
     def num_patches(self) -> int:
@@ -200,7 +202,7 @@ def _optional(found: dict[str, Tensor], names: dict[str, str], vitdet: bool) -> 
 
 def _left_out(names: set[str], found: dict[str, Tensor], prefix: str) -> Counter:
     """Count what can be left out, by kind; anything else is an error."""
-    counts = Counter()
+    counts: Counter = Counter()
     for name in sorted(names):
         if _RELATIVE.fullmatch(name):
             trained = not name.endswith('_index') and bool(found[name].any())

@@ -128,8 +128,8 @@ def rebuild(value: Any) -> Any:
     if isinstance(value, (_Array, _LogBuffer)):
         return value.build()
     if isinstance(value, dict):
-        items = {key: rebuild(item) for key, item in value.items()}
-        kept = {key: item for key, item in items.items() if not isinstance(item, Inert)}
+        rebuilt = {key: rebuild(item) for key, item in value.items()}
+        kept = {key: item for key, item in rebuilt.items() if not isinstance(item, Inert)}
         value = copy.copy(value)  # with the metadata of a state_dict
         value.clear()
         value.update(kept)

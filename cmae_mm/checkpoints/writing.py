@@ -81,7 +81,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def _reason(error: BaseException) -> str:
     """What the system said, which torch hides behind an error of its own."""
-    cause = error
+    cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror

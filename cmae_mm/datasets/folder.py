@@ -29,7 +29,8 @@ def find_images(
     Returns:
         sorted paths relative to the folder, and the number of skipped entries by kind.
     """
-    images, passed_over = [], Counter()
+    images: list[str] = []
+    passed_over: Counter = Counter()
     for entry in _entries(str(folder)):
         suffix = PurePath(entry.name).suffix.lower()
         is_image = entry.name.lower().endswith(tuple(suffixes))

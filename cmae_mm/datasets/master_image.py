@@ -70,7 +70,8 @@ class LoadImage(BaseTransform):
             if image is None:
                 image = decode(content, self.flag, self.max_pixels)
         except (OSError, ValueError, cv2.error) as error:
-            return _report_unreadable(results, error)
+            _report_unreadable(results, error)
+            return None
         results['img'] = image
         results['img_shape'] = image.shape[:2]
         return results
@@ -109,7 +110,8 @@ class MasterCrop(RandomResizedCrop):
             try:
                 crop = image.decode_crop(box, image.scale_for(box, self.scale))
             except (ValueError, cv2.error) as error:
-                return _report_unreadable(results, error)
+                _report_unreadable(results, error)
+                return None
         else:
             top, left, height, width = box
             crop = image[top : top + height, left : left + width]

@@ -137,8 +137,11 @@ def pack(
             progress(len(content))
     finally:
         pool.shutdown(cancel_futures=True)
-    shards, skipped = ([one for result in results for one in result[i]] for i in (0, 1))
-    read, written, shrunk = (sum(result[i] for result in results) for i in (2, 3, 4))
+    shards = [shard for result in results for shard in result.shards]
+    skipped = [entry for result in results for entry in result.skipped]
+    read, written, shrunk = (
+        sum(getattr(result, field) for result in results) for field in ('read', 'written', 'shrunk')
+    )
     if skipped:
         (out / SKIPPED).write_text(''.join(f'{path}\t{reason}\n' for path, reason in skipped))
     if not shards:

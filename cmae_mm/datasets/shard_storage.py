@@ -19,7 +19,9 @@ class ShardStorage(Protocol):
     """
 
     index: ShardIndex
-    capacity: float
+
+    @property
+    def capacity(self) -> float: ...
 
     def read(self, shard: Shard, start: int, num_bytes: int) -> bytes:
         """Read a part of a shard; fewer bytes if the file ends before."""

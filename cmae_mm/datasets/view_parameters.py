@@ -80,7 +80,9 @@ class IndependentCrop(MasterCrop):
         super().__init__(crop_size, **kwargs)
 
     def transform(self, results: dict) -> dict:
-        results['target_master'] = super().transform({'img': results['img']})['img']
+        target = {'img': results['img']}
+        super().transform(target)
+        results['target_master'] = target['img']
         results['online'] = results['target'] = ViewParameters((0, 0, *self.scale))
         return results
 
@@ -141,7 +143,8 @@ class ColorAugment(BaseTransform):
                 f'ColorAugment: saturation, hue and gray need RGB, found {channels} '
                 'channels; set saturation=0, hue=0 and gray_prob=0'
             )
-        jitter, sigma = UNCHANGED, 0.0
+        jitter: Sequence[float] = UNCHANGED
+        sigma = 0.0
         if random.random() < self.jitter_prob:
             drawn = zip(_LEAST, UNCHANGED, self.deviation, strict=True)
             jitter = [max(least, x + random.uniform(-most, most)) for least, x, most in drawn]

@@ -168,7 +168,7 @@ def photograph_path(surface: Surface) -> Path:
         FileNotFoundError: the package or its photograph is missing.
     """
     spec = importlib.util.find_spec(surface.package)
-    if spec is None:
+    if spec is None or spec.submodule_search_locations is None:
         raise FileNotFoundError(
             f'the built-in images need the package {surface.package!r}, which is not '
             'installed: pip install scikit-image scikit-learn'

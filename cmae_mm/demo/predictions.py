@@ -98,9 +98,8 @@ def _answers(sample) -> tuple[Answer, Answer]:
     if 'pred_label' in sample:
         return Answer(sample.gt_label[0].numpy()), Answer(sample.pred_label[0].numpy())
     if 'pred_sem_seg' in sample:
-        return tuple(
-            Answer(labels.data[0].numpy()) for labels in (sample.gt_sem_seg, sample.pred_sem_seg)
-        )
+        truth, found = sample.gt_sem_seg, sample.pred_sem_seg
+        return Answer(truth.data[0].numpy()), Answer(found.data[0].numpy())
     truth, found = sample.gt_instances, sample.pred_instances
     found = found[found.scores > _MIN_SCORE]
     return (
@@ -114,8 +113,9 @@ def _array(boxes) -> np.ndarray:
 
 
 def _draw(axis: Axes, answer: Answer, truth: Answer, classes: Sequence[str]) -> None:
-    if answer.boxes is not None:
-        _draw_objects(axis, answer, classes)
+    if answer.boxes is not None and answer.masks is not None:
+        for label, box, mask in zip(answer.labels, answer.boxes, answer.masks):
+            _draw_object(axis, box, mask, _color(label), classes[int(label)])
     elif answer.labels.ndim:
         _show(axis, _color(answer.labels), alpha=0.7)
     else:
@@ -132,12 +132,10 @@ def _show(axis: Axes, pixels: np.ndarray, **kwargs) -> None:
     axis.imshow(pixels, extent=(0, width, height, 0), **kwargs)  # in the coordinates of the boxes
 
 
-def _draw_objects(axis: Axes, answer: Answer, classes: Sequence[str]) -> None:
-    for label, box, mask in zip(answer.labels, answer.boxes, answer.masks):
-        color = _color(label)
-        _show(axis, mask[..., None] * [*color[:3], 0.5])
-        left, top, right, bottom = box
-        axis.plot(
-            [left, right, right, left, left], [top, top, bottom, bottom, top], color=color, lw=1
-        )
-        axis.text(left, top, classes[int(label)], fontsize=7, color='white', backgroundcolor=color)
+def _draw_object(
+    axis: Axes, box: np.ndarray, mask: np.ndarray, color: np.ndarray, name: str
+) -> None:
+    _show(axis, mask[..., None] * [*color[:3], 0.5])
+    left, top, right, bottom = box
+    axis.plot([left, right, right, left, left], [top, top, bottom, bottom, top], color=color, lw=1)
+    axis.text(left, top, name, fontsize=7, color='white', backgroundcolor=color)

@@ -118,9 +118,9 @@ def _report(cfg: Config, results: dict, checkpoint: str, losses: dict) -> None:
 
 def _draw_reconstructions(cfg: Config, checkpoint: str, path: Path) -> str:
     """Draw a test picture of each class and return a caption."""
-    channels, *size = input_shape(cfg)
+    channels, height, width = input_shape(cfg)
     folders = sorted(Path(cfg.feature_eval.test).iterdir())
-    images = [load_image(min(folder.iterdir()), size, channels) for folder in folders]
+    images = [load_image(min(folder.iterdir()), (height, width), channels) for folder in folders]
     set_random_seed(cfg.randomness.seed)
     save_reconstructions(build_pretrained(cfg, checkpoint), torch.stack(images), path)
     return (
@@ -133,10 +133,10 @@ def _draw_reconstructions(cfg: Config, checkpoint: str, path: Path) -> str:
 
 def _accuracies(results: dict) -> str:
     before, after = results['before'], results['after']
-    rows = [('', 'untrained', 'pre-trained', 'chance')]
+    rows = [['', 'untrained', 'pre-trained', 'chance']]
     for key, name in (('knn', 'kNN, k = 20'), ('linear', 'linear probe')):
         values = (before[key], after[key], 100 / after['classes'])
-        rows.append((name, *(f'{value:.1f} %' for value in values)))
+        rows.append([name, *(f'{value:.1f} %' for value in values)])
     return report.table(rows) + (
         f'<p>Share of {after["test_images"]} test pictures whose class, one of '
         f'{after["classes"]}, is recognised from {after["train_images"]} training '

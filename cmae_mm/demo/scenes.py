@@ -69,7 +69,8 @@ def write_builtin_scenes(root: str | Path, scenes: dict[str, int]) -> None:
         regions = {name: open_region(SURFACES[name], _REGIONS[split]) for name in SCENE_CLASSES}
         for folder in ('images', 'labels'):
             (root / folder / split).mkdir(parents=True, exist_ok=True)
-        images, annotations = [], []
+        images: list[dict] = []
+        annotations: list[dict] = []
         for index in range(count):
             # A generator a scene: more scenes leave the first ones as they are.
             rng = np.random.default_rng((_SEED, split == 'val', index))

@@ -5,6 +5,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
 
 import torch
 
@@ -12,7 +14,7 @@ from cmae_mm.engine.errors import one_line_errors
 from cmae_mm.engine.stop_hook import STATUS
 
 
-def run_together(function: Callable, jobs: dict[str, tuple]) -> Iterator[tuple[str, object]]:
+def run_together(function: Callable, jobs: dict[str, tuple]) -> Iterator[tuple[str, Any]]:
     """Call ``function(*arguments)`` for all jobs at once.
 
     The first job that fails ends the others; so do Ctrl-C and SIGTERM.
@@ -30,21 +32,21 @@ def run_together(function: Callable, jobs: dict[str, tuple]) -> Iterator[tuple[s
     """
     # forked from a process without threads: see cmae_mm.engine.ranks.run_ranks
     context = multiprocessing.get_context('forkserver')
-    running = {}
+    running: dict[Any, tuple[str, BaseProcess]] = {}  # by the pipe that its result comes from
     # SIGTERM as an exception, so that the jobs are ended first
     replaced = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(STATUS))
     try:
         for name, arguments in jobs.items():
             receiver, sender = context.Pipe(duplex=False)
-            process = context.Process(target=_run, args=(sender, function, arguments))
-            process.start()
+            job = context.Process(target=_run, args=(sender, function, arguments))
+            job.start()
             sender.close()
-            running[receiver] = name, process
+            running[receiver] = name, job
         while running:
-            for receiver in wait(list(running)):
-                name, process = running[receiver]
-                result = _result(name, process, receiver)
-                del running[receiver]
+            for ended in wait(list(running)):
+                name, process = running[ended]
+                result = _result(name, process, ended)
+                del running[ended]
                 yield name, result
     finally:
         for _, process in running.values():
@@ -64,16 +66,17 @@ def _run(sender: Connection, function: Callable, arguments: tuple) -> None:
     sender.send(result)
 
 
-def _result(name: str, process: multiprocessing.Process, receiver: Connection) -> object:
+def _result(name: str, process: BaseProcess, receiver: Any) -> Any:
     """Wait for the end of a job and return its result, or raise what ended it."""
     try:
         result = receiver.recv()
     except EOFError:  # it has printed a traceback, or was killed
         process.join()
-        if process.exitcode > 0:
-            result = SystemExit(process.exitcode)
+        status = process.exitcode or 1
+        if status > 0:
+            result = SystemExit(status)
         else:
-            killer = signal.Signals(-process.exitcode).name
+            killer = signal.Signals(-status).name
             result = SystemExit(f'error: {name}: killed by {killer}; dmesg says if memory ran out')
     process.join()
     if isinstance(result, SystemExit):

@@ -43,7 +43,7 @@ class Agreement:
         """
         if self.alone:
             return list(values)
-        answer = self._hear() if self.last else [0] * len(values)
+        answer = self._hear(*self.last) if self.last else [0] * len(values)
         sent = torch.tensor(values)
         work = distributed.all_reduce(sent, self.operation, group=self.group, async_op=True)
         self.last = sent, work
@@ -54,8 +54,7 @@ class Agreement:
         if not self.alone:
             distributed.barrier(self.group)
 
-    def _hear(self) -> list[int]:
-        sent, work = self.last
+    def _hear(self, sent: Tensor, work: distributed.Work) -> list[int]:
         try:
             work.wait(self.timeout)
         except RuntimeError as error:
@@ -72,7 +71,7 @@ def on_main_process(function: Callable[[], Any]) -> Any:
     Raises:
         Exception: whatever the function raises.
     """
-    outcome = [None, None]
+    outcome: list[Any] = [None, None]
     if is_main_process():
         try:
             outcome[0] = function()

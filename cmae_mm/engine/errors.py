@@ -91,13 +91,13 @@ def _is_wrong_field(error: TypeError) -> bool:
         for frame, _ in traceback.walk_tb(error.__traceback__)
         if frame.f_code.co_name == 'build_from_cfg'
     ]
-    return bool(wrong) and any(wrong[1] is None or wrong[1] in cfg for cfg in configs)
+    return wrong is not None and any(wrong[1] is None or wrong[1] in cfg for cfg in configs)
 
 
 def _keep_traceback() -> str:
     """Save the current traceback and return where."""
     for handler in MMLogger.get_current_instance().handlers:
-        if isinstance(handler, logging.FileHandler):
+        if isinstance(handler, logging.FileHandler) and handler.stream and handler.lock:
             with contextlib.suppress(OSError), handler.lock:  # the disk may be full
                 handler.stream.write(traceback.format_exc())
                 handler.flush()

@@ -49,7 +49,7 @@ class FiniteHook(Hook):
         self.check_interval = check_interval
 
     def before_train(self, runner: Runner) -> None:
-        self.guard = None
+        self.guard: FiniteSteps | None = None
         if not isinstance(runner.optim_wrapper, OptimWrapper):
             return  # several optimisers are left to the host
         self.guard = FiniteSteps(runner.optim_wrapper, runner.model, self.check_interval)
@@ -68,16 +68,16 @@ class FiniteHook(Hook):
         self.steps.append((runner.iter + 1, self.samples))
         self.samples = []
         if len(self.steps) == self.interval or runner.iter + 1 == runner.max_iters:
-            self._report(runner)
+            self._report(runner, self.guard)
 
     def after_train(self, runner: Runner) -> None:
         if self.guard is not None:
             self.guard.release()
 
-    def _report(self, runner: Runner) -> None:
+    def _report(self, runner: Runner, guard: FiniteSteps) -> None:
         steps, self.steps = self.steps, []
         found = runner.message_hub.runtime_info.get('skipped_steps', 0)
-        for (iteration, samples), (left_out, own) in zip(steps, self.guard.take()):
+        for (iteration, samples), (left_out, own) in zip(steps, guard.take()):
             self.in_a_row = self.in_a_row + 1 if left_out else 0
             if left_out:
                 found += 1

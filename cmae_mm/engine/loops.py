@@ -20,6 +20,8 @@ class ResumableLoop:
     """What both loops share: where they are in the data, and the seed of each step."""
 
     endless: bool
+    runner: Runner
+    dataloader: DataLoader
 
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, **kwargs) -> None:
         if isinstance(dataloader, dict):

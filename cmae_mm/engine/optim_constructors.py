@@ -68,7 +68,7 @@ class LayerDecayOptimWrapperConstructor(LearningRateDecayOptimWrapperConstructor
             super().add_params(params, module, prefix, **kwargs)
             return
         backbone = getattr(module, 'backbone', None)
-        if not hasattr(backbone, 'get_layer_depth'):
+        if backbone is None or not hasattr(backbone, 'get_layer_depth'):
             raise ValueError(
                 f'layer-wise decay needs a backbone with get_layer_depth, such as DownstreamViT; '
                 f'{type(module).__name__} has {type(backbone).__name__}'

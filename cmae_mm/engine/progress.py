@@ -30,7 +30,7 @@ class ProgressHook(Hook):
     def __init__(self, window: int = 20) -> None:
         self.window = window
         self.live = contextlib.ExitStack()
-        self.bar = None
+        self.bar: tqdm | None = None
 
     def before_train(self, runner) -> None:
         if not (is_main_process() and sys.stderr.isatty()):
@@ -55,13 +55,13 @@ class ProgressHook(Hook):
         rate = batch_size * get_world_size() / seconds
         hub.update_scalar('train/images_per_s', rate)
         if self.bar is not None:
-            self._show(rate, outputs)
+            self._show(self.bar, rate, outputs)
 
-    def _show(self, rate: float, outputs: dict) -> None:
+    def _show(self, bar: tqdm, rate: float, outputs: dict) -> None:
         """Draw the live line if its time has come; reading the losses waits for the device."""
-        if self.bar.update() or self.bar.n == self.bar.total:
+        if bar.update() or bar.n == bar.total:
             losses = {name: value.item() for name, value in outputs.items() if 'loss' in name}
-            self.bar.set_postfix(**losses, images_per_s=f'{rate:.0f}')
+            bar.set_postfix(**losses, images_per_s=f'{rate:.0f}')
 
     def after_train(self, runner) -> None:
         self.live.close()

@@ -40,7 +40,7 @@ def fit_to_cpu(cfg: Config) -> None:
     if cfg.get('default_scope') == 'mmdet' and 'PrecisionOptimWrapper' in wrapper.get('type', ''):
         if wrapper.get('dtype') != 'float32':
             print_log("float32: the only precision of mmcv's operators (nms) on CPUs", 'current')
-        wrapper.dtype = 'float32'
+        wrapper['dtype'] = 'float32'
     if cfg.get('launcher', 'none') != 'none':
         os.environ.update(rendezvous(cfg.launcher, os.environ))
         dist_cfg = cfg.get('env_cfg', {}).get('dist_cfg', {})

@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 from types import FrameType
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -37,7 +38,7 @@ class StopHook(Hook):
     def __init__(self, peer_timeout: float = PEER_TIMEOUT) -> None:
         self.peer_timeout = peer_timeout
         self.received: signal.Signals | None = None
-        self.replaced: dict[signal.Signals, object] = {}
+        self.replaced: dict[int, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
         self.agreement = Agreement('MAX', self.peer_timeout)

@@ -40,10 +40,10 @@ def evaluate_features(
     Raises:
         FileNotFoundError, ValueError: see :class:`~.images.ClassFolder`.
     """
-    channels, *size = shape
-    train_set = ClassFolder(train, size, channels)
+    channels, height, width = shape
+    train_set = ClassFolder(train, (height, width), channels)
     classes = train_set.metainfo['classes']
-    test_set = ClassFolder(test, size, channels, classes)
+    test_set = ClassFolder(test, (height, width), channels, classes)
     how = dict(batch_size=batch_size, num_workers=num_workers)
     stores = [TokenStore(len(images)) if attentive else None for images in (train_set, test_set)]
     known, known_labels = extract_features(
@@ -55,7 +55,7 @@ def evaluate_features(
         linear=_accuracy(linear_predict(known, known_labels, features), labels),
     )
     if attentive:
-        known_tokens, tokens = (store.tokens() for store in stores)
+        known_tokens, tokens = (store.tokens() for store in stores if store)
         device = encoder.data_preprocessor.device
         predicted = attentive_predict(known_tokens, known_labels, tokens, device=device)
         results['attentive'] = _accuracy(predicted, labels)

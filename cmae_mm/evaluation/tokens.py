@@ -35,6 +35,7 @@ class TokenStore:
 
     def tokens(self) -> Tensor:
         """Return all that was added, float16, shape (N, L, D), without copying it."""
+        assert self._all is not None, 'nothing was added'
         return self._all[: self.count]
 
 

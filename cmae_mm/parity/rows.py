@@ -46,5 +46,5 @@ def worst_row(
         name: abs(found.get(name, float('inf')) - norm) / max(norm, floor)
         for name, norm in expected.items()
     }
-    name = max(differences, key=differences.get)
+    name = max(differences, key=differences.__getitem__)
     return Row(rank, f'{kind}, worst {name}', differences[name], allowed)

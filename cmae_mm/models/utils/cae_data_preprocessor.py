@@ -64,11 +64,11 @@ class CAEDataPreprocessor(CMAEDataPreprocessor):
         mask = as_patch_mask(data['inputs']['mask'].flatten(1))
         inputs = [images, self.cast_data(mask)]
         if self.target_size:
-            inputs.append(self._target_view(images))
+            inputs.append(self._target_view(images, self.target_size))
         return {'inputs': inputs, 'data_samples': None}
 
-    def _target_view(self, images: Tensor) -> Tensor:
+    def _target_view(self, images: Tensor, size: tuple[int, int]) -> Tensor:
         with torch.autocast(images.device.type, enabled=False):
-            small = resize_lanczos(images, self.target_size)
+            small = resize_lanczos(images, size)
             pixels = torch.addcmul(self.mean, small, self.std).clamp(0, 255)  # it overshoots
             return (pixels - self.target_mean) / self.target_std

@@ -1,7 +1,7 @@
 """Large batches in the memory of small ones."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -41,7 +41,7 @@ def in_micro_batches(
     return _join(results)
 
 
-def _join(results: list[Result]) -> Result:
+def _join(results: list) -> Any:
     first = results[0]
     if isinstance(first, Tensor):
         return torch.cat(results)

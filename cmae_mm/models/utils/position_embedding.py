@@ -1,12 +1,12 @@
 """Position embeddings of patch grids."""
 
+from collections.abc import Sequence
+
 from mmpretrain.models.utils import build_2d_sincos_position_embedding
 from torch import Tensor
 
 
-def sincos_position_embedding(
-    grid: tuple[int, int], width: int, class_token: bool = True
-) -> Tensor:
+def sincos_position_embedding(grid: Sequence[int], width: int, class_token: bool = True) -> Tensor:
     """Return the fixed 2-D sine-cosine position embedding.
 
     Args:
