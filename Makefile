@@ -9,6 +9,7 @@ install = $(or $(PYTHON),$(shell for python in $(2)/bin/python python3.11 python
 default = $(call install,default,.venv)
 openmmlab = $(call install,openmmlab,.venv-openmmlab)
 lint = $(call install,lint,.venv-lint)
+schema = .venv-lint/bin/check-jsonschema --quiet --builtin-schema vendor.
 
 .PHONY: help quickstart downstream test test-openmmlab reliability benchmark lint clean
 
@@ -46,11 +47,15 @@ benchmark: ## measure the data path and the training step on idle cores; fails i
 	@$(default) --ops
 	@.venv/bin/python -m pytest -m benchmark -s $(ARGS)
 
-lint: ## check style and format
+lint: ## check style, format, types and the files that GitHub reads
 	@$(lint)
 	@.venv-lint/bin/ruff check --output-format=concise .
 	@.venv-lint/bin/ruff format --check .
+	@.venv-lint/bin/mypy
+	@$(schema)github-workflows .github/workflows/*.yml
+	@$(schema)github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
+	@$(schema)citation-file-format CITATION.cff
 
 clean: ## remove environments and caches; keep data, runs and compiled operators
-	rm -rf .venv .venv-openmmlab .venv-lint .venv*.lock *.egg-info build .pytest_cache .ruff_cache
+	rm -rf .venv .venv-openmmlab .venv-lint .venv*.lock *.egg-info build .pytest_cache .ruff_cache .mypy_cache
 	find cmae_mm configs requirements tools tests -name __pycache__ -prune -exec rm -rf {} +
