@@ -3,15 +3,20 @@
 Importing the package registers its parts in mmpretrain's registries.
 """
 
+import sys
+
+from .collection import find_packaged_configs
 from .compat import check_versions, find_configs_by_module, quiet_imports
+from .version import __version__
 
-check_versions()
-find_configs_by_module()
+# `python -m cmae_mm` starts a tool, which imports the package itself: seconds, and once is enough.
+if sys.orig_argv[1:3] != ['-m', 'cmae_mm']:
+    check_versions()
+    find_configs_by_module()
+    find_packaged_configs()
 
-with quiet_imports():
-    from . import checkpoints, datasets, demo, downstream, engine, models
-
-from .version import __version__  # noqa: E402
+    with quiet_imports():
+        from . import checkpoints, datasets, demo, downstream, engine, models
 
 __all__ = [
     '__version__',

@@ -58,8 +58,8 @@ def check_versions() -> None:
     )
     raise ImportError(
         f'cmae_mm does not work with Python {python} and {versions}. It needs Python {PYTHON} '
-        f'and one of these combinations (requirements/ has the versions that were tested):\n'
-        f'{combinations}'
+        f'and one of these combinations (the extras cmae_mm[onedl] and cmae_mm[openmmlab] install '
+        f'the versions that were tested):\n{combinations}'
     )
 
 
@@ -94,6 +94,26 @@ def find_configs_by_module() -> None:
     from mmengine.config import utils
 
     utils.MODULE2PACKAGE['mmseg'] = 'mmseg'
+
+
+@contextlib.contextmanager
+def from_extra(extra: str) -> Iterator[None]:
+    """Let an import that fails name the extra of this package that brings what is missing.
+
+    Args:
+        extra: such as ``evaluation``.
+
+    Raises:
+        ModuleNotFoundError: a package is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = error.name.split('.')[0]
+        raise ModuleNotFoundError(
+            f"the package {package!r} is not installed: pip install 'cmae_mm[{extra}]'",
+            name=error.name,
+        ) from error
 
 
 @contextlib.contextmanager

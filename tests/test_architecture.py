@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / 'cmae_mm'
 PAGE = (ROOT / 'docs' / 'architecture.md').read_text()
 # The package's own front door, which imports every room to register its parts.
-FRONT = {'__init__', 'version', 'models'}
+FRONT = {'__init__', '__main__', 'version', 'models'}
 WITHOUT_RUNNERS = ('models', 'views', 'datasets', 'checkpoints')
 
 

@@ -6,13 +6,17 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from cmae_mm import compat
+from cmae_mm.evaluation.probes import linear_predict
+from requirements.installer.environments import requirement_lines
 
 DEFAULT = {'torch': '2.10.0+cu128', 'mmengine': '0.10.12', 'mmcv': '2.3.6', 'mmpretrain': '1.3.6'}
 OPENMMLAB = {'torch': '2.1.2+cu121', 'mmengine': '0.10.7', 'mmcv': '2.1.0', 'mmpretrain': '1.2.0'}
-REQUIREMENTS = Path(__file__).parent.parent / 'requirements'
+ROOT = Path(__file__).parent.parent
+REQUIREMENTS = ROOT / 'requirements'
 
 
 @pytest.fixture
@@ -126,14 +130,36 @@ def test_what_is_imported_with_a_module_comes_with_a_host_or_is_declared():
     assert imported - sys.stdlib_module_names - HOSTS - {'cmae_mm'} == declared
 
 
-def test_pip_is_asked_for_what_is_declared(monkeypatch):
+def setup_arguments(monkeypatch):
     asked = {}
     monkeypatch.setattr('setuptools.setup', lambda **options: asked.update(options))
-    monkeypatch.chdir(REQUIREMENTS.parent)
+    monkeypatch.chdir(ROOT)
     runpy.run_path('setup.py')
+    return asked
+
+
+def test_pip_is_asked_for_what_is_declared(monkeypatch):
+    asked = setup_arguments(monkeypatch)
     names = {re.match(r'[\w-]+', requirement)[0] for requirement in asked['install_requires']}
     assert names == {'packaging', 'safetensors', 'tqdm'}
-    assert any('scikit-learn' in line for line in asked['extras_require']['evaluation'])
+
+
+def test_a_missing_package_is_told_with_the_extra_that_brings_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'sklearn.linear_model', None)
+    with pytest.raises(ModuleNotFoundError) as error:
+        linear_predict(torch.zeros(2, 3), torch.tensor([0, 1]), torch.zeros(1, 3))
+    assert str(error.value) == (
+        "the package 'sklearn' is not installed: pip install 'cmae_mm[evaluation]'"
+    )
+
+
+def test_extras_are_what_the_environments_are_made_of(monkeypatch):
+    asked = setup_arguments(monkeypatch)
+    lines = {name: set(lines) for name, lines in asked['extras_require'].items()}
+    for extra, files in {'onedl': ('default', 'mmcv'), 'openmmlab': ('openmmlab',)}.items():
+        assert lines[extra] == {line for file in files for line in requirement_lines(ROOT, file)}
+    assert lines['shards'] == set(requirement_lines(ROOT, 'shards'))
+    assert lines['evaluation'] == set(requirement_lines(ROOT, 'runtime'))
 
 
 def test_configs_inherit_from_mmseg_under_either_distribution(tmp_path):

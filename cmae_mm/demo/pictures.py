@@ -171,13 +171,13 @@ def photograph_path(surface: Surface) -> Path:
     if spec is None or spec.submodule_search_locations is None:
         raise FileNotFoundError(
             f'the built-in images need the package {surface.package!r}, which is not '
-            'installed: pip install scikit-image scikit-learn'
+            "installed: pip install 'cmae_mm[evaluation]'"
         )
     path = Path(spec.submodule_search_locations[0]) / surface.file
     if not path.is_file():
         raise FileNotFoundError(
-            f'the installed {surface.package!r} has no {surface.file}: install the '
-            'version that requirements/runtime.txt names'
+            f'the installed {surface.package!r} has no {surface.file}: install a version that '
+            "has it: pip install 'cmae_mm[evaluation]'"
         )
     return path
 

@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cmae_mm.compat import from_extra
+
 from .pictures import SURFACES, cut_texture, open_region, write_once
 
 SIDE = 128
@@ -171,6 +173,7 @@ def _outline(rng: np.random.Generator) -> np.ndarray:
 
 def _mask(polygon: np.ndarray) -> np.ndarray:
     """Pixels whose centre is inside, [SIDE, SIDE]; a pixel spans from x to x + 1."""
-    from skimage.draw import polygon2mask  # needed to draw the scenes alone
+    with from_extra('evaluation'):
+        from skimage.draw import polygon2mask
 
     return polygon2mask((SIDE, SIDE), polygon[:, ::-1] - 0.5)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cmae_mm.compat import from_extra
 from cmae_mm.models import AttentivePooling
 
 
@@ -51,11 +52,11 @@ def linear_predict(train_features: Tensor, train_labels: Tensor, features: Tenso
     Arguments and return value are those of :func:`knn_predict`; the regularisation is
     scikit-learn's default.
     """
-    # imported here: the rest of the package does not need scikit-learn
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from threadpoolctl import threadpool_limits
+    with from_extra('evaluation'):
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        from threadpoolctl import threadpool_limits
 
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     # Its matrix products are small: split among threads that wait for each other, they took up
