@@ -55,6 +55,7 @@ lint: ## check style, format, types and the files that GitHub reads
 	@$(schema)github-workflows .github/workflows/*.yml
 	@$(schema)github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
 	@$(schema)citation-file-format CITATION.cff
+	@.venv-lint/bin/hadolint Dockerfile
 
 clean: ## remove environments and caches; keep data, runs and compiled operators
 	rm -rf .venv .venv-openmmlab .venv-lint .venv*.lock *.egg-info build .pytest_cache .ruff_cache .mypy_cache

@@ -51,7 +51,7 @@ while true; do
         --kill-on-bad-exit=1 \
         --signal="${SIGNAL:-USR1@120}" \
         ${srun_args[@]+"${srun_args[@]}"} \
-        python -u "$(dirname "$0")/train.py" "$config" --work-dir="$work_dir" --launcher=slurm \
+        "${PYTHON:-python}" -u "$(dirname "$0")/train.py" "$config" --work-dir="$work_dir" --launcher=slurm \
         ${arguments[@]+"${arguments[@]}"}
     status=$?
     [ "$status" -eq "$interrupted" ] || exit "$status"
