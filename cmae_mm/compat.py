@@ -109,9 +109,9 @@ def from_extra(extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        package = error.name.split('.')[0]
         raise ModuleNotFoundError(
-            f"the package {package!r} is not installed: pip install 'cmae_mm[{extra}]'",
+            f"the package '{error.name.split('.')[0]}' is not installed: "
+            f"pip install 'cmae_mm[{extra}]'",
             name=error.name,
         ) from error
 

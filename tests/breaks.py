@@ -53,6 +53,7 @@ WORKER = 'tests/test_worker_views.py'
 PARITY = 'tests/parity'
 EVALUATION = 'tests/evaluation tests/tools/test_evaluation_tools.py'
 CHECKPOINTS = 'tests/checkpoints'
+COLLECTION = 'tests/test_collection.py tests/test_main.py'
 RESUME = 'tests/engine/test_resume.py'
 FINITE = 'tests/engine/test_finite.py'
 WAITS = 'tests/engine/test_synchronisation.py'
@@ -324,6 +325,13 @@ BREAKS = [
     Break('cmae_mm/models/losses/queue.py', 'targets[-self.queue_size :]', 'targets[: self.queue_size]', MODELS),
     Break('cmae_mm/evaluation/images.py', '(height - rows) // 2', '0', EVALUATION),
     Break('cmae_mm/evaluation/reconstruction.py', 'torch.where(hidden, predictions, images)', 'predictions', EVALUATION),
+    Break('cmae_mm/collection.py', 'str(config_path(name)), None', "str(config_path(name)), 'cmae_mm'", COLLECTION),
+    Break('cmae_mm/collection.py', 'name.startswith(PREFIX)', 'False', COLLECTION),
+    Break('cmae_mm/__main__.py', ' and not Path(argument).exists()', '', COLLECTION),
+    Break('cmae_mm/__main__.py', 'check_versions()', 'pass', COLLECTION),
+    Break('cmae_mm/__main__.py', "{'PYTHON': sys.executable, **os.environ}", 'os.environ', COLLECTION),
+    Break('cmae_mm/compat.py', "{error.name.split('.')[0]}", '{error.name}', 'tests/test_compat.py'),
+    Break('setup.py', "requirements('default', 'mmcv')", "requirements('default')", 'tests/test_compat.py'),
     Break('requirements/installer/virtual_environment.py', "PIP_USER='0'", "PIP_USER='1'", 'tests/test_install.py'),
 ]  # fmt: skip
 
