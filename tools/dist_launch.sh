@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Start a tool in several processes; called by dist_train.sh and dist_test.sh.
+# Start a tool in several processes; called by dist_train.sh, dist_test.sh and dist_evaluate.sh.
 #
 #   dist_launch.sh TOOL.py PROCESSES ARGUMENTS...
 #
@@ -20,7 +20,7 @@ fi
 if [ "$NNODES" -gt 1 ] && { [ -z "${NODE_RANK:-}" ] || [ -z "${MASTER_ADDR:-}" ]; }; then
     cat >&2 <<MESSAGE
 error: NNODES=$NNODES, but NODE_RANK='${NODE_RANK:-}' MASTER_ADDR='${MASTER_ADDR:-}': set both, on each node
-  NNODES=$NNODES NODE_RANK=<0 to $((NNODES - 1))> MASTER_ADDR=<address of node 0> tools/dist_${tool%.py}.sh ...
+  NNODES=$NNODES NODE_RANK=<0 to $((NNODES - 1))> MASTER_ADDR=<address of node 0> tools/dist_${tool%%[_.]*}.sh ...
 MESSAGE
     exit 2
 fi
@@ -52,7 +52,7 @@ if [ "$gpus" -gt 0 ] && [ "$processes" -gt "$gpus" ]; then
         nodes=$(((processes + gpus - 1) / gpus))
         cat >&2 <<MESSAGE
 error: $processes processes asked for, this machine has $gpus GPUs. On $nodes such machines run, on each:
-  NNODES=$nodes NODE_RANK=<0 to $((nodes - 1))> MASTER_ADDR=<address of node 0> tools/dist_${tool%.py}.sh $* $gpus
+  NNODES=$nodes NODE_RANK=<0 to $((nodes - 1))> MASTER_ADDR=<address of node 0> tools/dist_${tool%%[_.]*}.sh $* $gpus
 MESSAGE
         exit 2
     fi

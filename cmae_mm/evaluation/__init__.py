@@ -1,32 +1,46 @@
 """Evaluation of any encoder: frozen features, probes, reconstructions."""
 
+from .attentive_probe import attentive_predict
 from .encoder import FrozenEncoder, build_encoder, input_shape
 from .evaluate import evaluate_features
 from .features import extract_features
-from .images import ClassFolder, load_image
-from .probes import attentive_predict, knn_predict, linear_predict
+from .images import ClassFolder, LabelledImages, labelled_images, load_image
+from .linear_probe import LinearProbe, fit_linear_probe, linear_predict
+from .metrics import classification_metrics
+from .moments import effective_rank, moments
+from .neighbours import knn_predict, nearest
 from .reconstruction import (
     build_pretrained,
     image_grid,
     reconstruct,
     save_reconstructions,
 )
+from .retrieval import retrieval
 from .tokens import TokenStore
 
 __all__ = [
     'ClassFolder',
     'FrozenEncoder',
+    'LabelledImages',
+    'LinearProbe',
     'TokenStore',
     'attentive_predict',
     'build_encoder',
     'build_pretrained',
+    'classification_metrics',
+    'effective_rank',
     'evaluate_features',
     'extract_features',
+    'fit_linear_probe',
     'image_grid',
     'input_shape',
     'knn_predict',
+    'labelled_images',
     'linear_predict',
     'load_image',
+    'moments',
+    'nearest',
     'reconstruct',
+    'retrieval',
     'save_reconstructions',
 ]

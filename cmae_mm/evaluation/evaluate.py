@@ -1,72 +1,172 @@
-"""kNN, linear and attentive probe of a frozen encoder on two folders of images."""
+"""What the frozen features of an encoder are good for: probes, retrieval, effective rank."""
 
+import contextlib
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+from mmengine.dist import get_world_size
 from torch import Tensor
 
+from .attentive_probe import attentive_predict
 from .encoder import FrozenEncoder
-from .features import extract_features
-from .images import ClassFolder
-from .probes import attentive_predict, knn_predict, linear_predict
+from .feature_file import FeatureFile, encoder_fingerprint
+from .features import extract_own_features
+from .images import LabelledImages, labelled_images
+from .linear_probe import fit_linear_probe
+from .metrics import classification_metrics
+from .moments import effective_rank, moments
+from .neighbours import nearest_over_ranks, vote
+from .retrieval import retrieval
+from .sharing import gather_rows
 from .tokens import TokenStore
 
 
 def evaluate_features(
     encoder: FrozenEncoder,
-    train: str | Path,
-    test: str | Path,
+    train: str | Path | dict,
+    test: str | Path | dict,
     shape: tuple[int, int, int],
     batch_size: int = 64,
     num_workers: int = 2,
     attentive: bool = False,
-) -> dict[str, float]:
+    features: str | Path | None = None,
+    k: int = 20,
+    l2: float | None = None,
+    seed: int = 0,
+) -> dict:
     """Measure how well probes trained on features of ``train`` classify ``test``.
 
+    Ranks share the images, the training features and the work; each returns the results.
+
     Args:
-        encoder: to evaluate, on its device.
-        train: folder of class folders with the images to train probes on.
-        test: folder of the same class folders with the images to classify.
+        encoder: to evaluate, on its device, the same on all ranks.
+        train: images to train probes on: a folder of class folders, or the config of a data set
+            with labels, of which an image may have several.
+        test: images of the same classes, to classify.
         shape: (channels, height, width) of the encoder's input.
         batch_size: images per call of the encoder.
-        num_workers: processes that read images.
+        num_workers: processes that read images, for each rank.
         attentive: train the attentive probe, too, on all tokens of the encoder's output (class
             token included), which a temporary file keeps: 2 bytes per number.
+        features: folder that keeps features; those that it has are not computed again.
+        k: number of neighbours that vote.
+        l2: regularisation of the linear probe; None means the best for held-out training images.
+        seed: of what is held out.
 
     Returns:
-        ``knn``, ``linear`` and, if asked for, ``attentive``, top-1 accuracy in per cent, and the
-        numbers of ``classes``, ``train_images`` and ``test_images``; with ``attentive`` also
-        ``token_bytes``, the size of the tokens kept.
+        ``knn``, ``linear`` and, if asked for, ``attentive``, in per cent: top-1 accuracy, or mean
+        average precision if images have several labels; ``knn_metrics`` and ``linear_metrics``
+        (:func:`~.metrics.classification_metrics`); ``l2``; ``retrieval`` among the test images
+        (:func:`~.retrieval.retrieval`); ``effective_rank`` of the training features and their
+        ``width``; the numbers of ``classes``, ``train_images`` and ``test_images``; ``seconds`` by
+        stage; with ``attentive`` also ``token_bytes``, the size of the tokens kept.
 
     Raises:
-        FileNotFoundError, ValueError: see :class:`~.images.ClassFolder`.
+        FileNotFoundError, ValueError: images, labels or kept features can't be used
+            (:mod:`~.images`, :mod:`~.features`, :mod:`~.feature_file`), or not for this probe.
+        OSError: features or tokens can't be written.
     """
-    channels, height, width = shape
-    train_set = ClassFolder(train, (height, width), channels)
-    classes = train_set.metainfo['classes']
-    test_set = ClassFolder(test, (height, width), channels, classes)
-    how = dict(batch_size=batch_size, num_workers=num_workers)
-    stores = [TokenStore(len(images)) if attentive else None for images in (train_set, test_set)]
-    known, known_labels = extract_features(
-        encoder, train_set, label='train', store=stores[0], **how
-    )
-    features, labels = extract_features(encoder, test_set, label='test', store=stores[1], **how)
-    results = dict(
-        knn=_accuracy(knn_predict(known, known_labels, features), labels),
-        linear=_accuracy(linear_predict(known, known_labels, features), labels),
-    )
+    channels, *size = shape
+    train_set = labelled_images(train, size, channels)
+    test_set = labelled_images(test, size, channels, train_set.classes)
     if attentive:
-        known_tokens, tokens = (store.tokens() for store in stores if store)
-        device = encoder.data_preprocessor.device
-        predicted = attentive_predict(known_tokens, known_labels, tokens, device=device)
-        results['attentive'] = _accuracy(predicted, labels)
+        _check_attentive(train_set, features)
+    device, seconds = encoder.data_preprocessor.device, {}
+    files, stores = {}, {}
+    for name, images in (('train', train_set), ('test', test_set)):
+        files[name] = features and _feature_file(features, name, encoder, images, shape)
+        stores[name] = TokenStore(len(images)) if attentive else None
+
+    def extract(images: LabelledImages, name: str) -> tuple[Tensor, Tensor]:
+        how = dict(batch_size=batch_size, num_workers=num_workers, label=name)
+        return extract_own_features(encoder, images, files[name], store=stores[name], **how)
+
+    with _timed(seconds, 'features'):
+        own, own_labels = extract(train_set, 'train')
+        known_labels = gather_rows(own_labels)
+        tests, labels = (gather_rows(part) for part in extract(test_set, 'test'))
+    classes = _number_of_classes(train_set, known_labels, labels)
+    with _timed(seconds, 'knn'):
+        neighbours = nearest_over_ranks(tests, own, k, device=device)
+        by_neighbours = vote(*neighbours, known_labels, classes)
+    with _timed(seconds, 'linear'):
+        of_all = moments(own, device=device)
+        probe = fit_linear_probe(own, own_labels, classes, l2, seed, device, of_all)
+        by_probe = probe.scores(tests)
+    with _timed(seconds, 'retrieval'):
+        found = retrieval(tests, labels, device=device)
+    with _timed(seconds, 'metrics'):
+        of_knn, of_probe = (classification_metrics(s, labels) for s in (by_neighbours, by_probe))
+    if train_set.classes and not train_set.multi_label:
+        for of in (of_knn, of_probe):
+            recalls = zip(train_set.classes, of['recall_per_class'], strict=True)
+            of['recall_per_class'] = dict(recalls)
+    headline = 'mAP' if train_set.multi_label else 'accuracy'
+    results = dict(knn=of_knn[headline], linear=of_probe[headline])
+    if attentive:
+        known_tokens, tokens = (stores[name].tokens() for name in ('train', 'test'))
+        with _timed(seconds, 'attentive'):
+            predicted = attentive_predict(known_tokens, known_labels, tokens, device=device)
+        results['attentive'] = 100 * (predicted == labels).double().mean().item()
         results['token_bytes'] = known_tokens.nbytes + tokens.nbytes
     return dict(
         **results,
-        classes=len(classes),
-        train_images=len(known),
-        test_images=len(features),
+        knn_metrics=of_knn,
+        linear_metrics=of_probe,
+        l2=probe.l2,
+        retrieval=found,
+        effective_rank=effective_rank(of_all),
+        width=tests.shape[1],
+        classes=classes,
+        train_images=len(known_labels),
+        test_images=len(labels),
+        seconds=seconds,
     )
 
 
-def _accuracy(predictions: Tensor, labels: Tensor) -> float:
-    return 100 * (predictions == labels).double().mean().item()
+def _check_attentive(images: LabelledImages, features: str | Path | None) -> None:
+    if get_world_size() > 1:
+        raise ValueError('the attentive probe runs in one process')
+    if images.multi_label:
+        raise ValueError(
+            f'the attentive probe needs one label per image, {images.name} has several'
+        )
+    if features is not None:
+        raise ValueError('the attentive probe needs all tokens, which are not kept as features are')
+
+
+def _feature_file(
+    folder: str | Path,
+    name: str,
+    encoder: FrozenEncoder,
+    images: LabelledImages,
+    shape: tuple[int, int, int],
+) -> FeatureFile:
+    device = encoder.data_preprocessor.device
+    width = encoder(torch.zeros(1, *shape, dtype=torch.uint8, device=device)).shape[1]
+    contents = dict(
+        size='x'.join(map(str, shape)),
+        encoder=encoder_fingerprint(encoder),
+        files=images.fingerprint(),
+    )
+    return FeatureFile(folder, name, (len(images), width), contents)
+
+
+def _number_of_classes(images: LabelledImages, known_labels: Tensor, labels: Tensor) -> int:
+    """Return it; fewer than two among the training images are an error."""
+    if not images.multi_label and len(known_labels.unique()) < 2:
+        raise ValueError(
+            f'all readable images of {images.name} have one class: at least two are needed'
+        )
+    if images.classes is not None:
+        return len(images.classes)
+    return int(max(known_labels.max(), labels.max())) + 1
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    seconds[stage] = round(time.perf_counter() - started, 2)

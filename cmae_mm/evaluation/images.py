@@ -1,14 +1,18 @@
 """Images for evaluation: cropped to the aspect ratio only, without randomness."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.dataset import Compose
 from mmpretrain.datasets import CustomDataset
+from mmpretrain.registry import DATASETS
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.data import Dataset, default_collate
 
 from cmae_mm.datasets import LoadImage
 from cmae_mm.datasets.folder import IMAGE_SUFFIXES
@@ -17,9 +21,9 @@ _COLOR_TYPES = {1: 'grayscale', 3: 'color'}
 
 
 def image_pipeline(size: tuple[int, int], channels: int) -> list[Callable]:
-    """Return the transforms from an ``img_path`` to an ``image``, uint8 (channels, *size)."""
-    color_type = _COLOR_TYPES.get(channels, 'unchanged')
-    return [LoadImage(color_type), partial(_fit, size=size)]
+    """Return the transforms from ``img_path`` or ``img`` to ``image``, uint8 (channels, *size)."""
+    load = LoadImage(_COLOR_TYPES.get(channels, 'unchanged'))
+    return [partial(_load, load=load), partial(_fit, size=size)]
 
 
 def load_image(path: str | Path, size: tuple[int, int], channels: int) -> Tensor:
@@ -42,11 +46,73 @@ def load_image(path: str | Path, size: tuple[int, int], channels: int) -> Tensor
     return results['image']
 
 
-class ClassFolder(CustomDataset):
-    """Images in class folders, ``root/<class>/*``, in the form that a frozen encoder takes.
+class LabelledImages(Dataset):
+    """Images of a data set with labels, in the form that a frozen encoder takes.
 
-    An item is ``{'image': uint8 (C, H, W), 'gt_label': int, ...}``, or None if the file can't
-    be read (``LoadImage`` logs a warning).
+    An item is ``{'image': uint8 (C, H, W), 'gt_label': ..., 'index': int}``, or None if the file
+    can't be read (``LoadImage`` logs a warning). The label is an int, or, if images may have
+    several, booleans of shape (classes,).
+
+    Args:
+        dataset: of mmpretrain, or any whose ``get_data_info`` returns ``img_path`` (or ``img``,
+            RGB) and ``gt_label``, an int or a list. Its own pipeline is not used.
+        size: (height, width) of the images, in pixels.
+        channels: of the images.
+
+    Raises:
+        ValueError: no labels, or fewer than two classes.
+    """
+
+    def __init__(self, dataset: Dataset, size: tuple[int, int], channels: int) -> None:
+        self.dataset, self.metainfo, self.name = dataset, dataset.metainfo, _name(dataset)
+        self.pipeline = Compose(image_pipeline(size, channels))
+        self.classes: tuple[str, ...] | None = self.metainfo.get('classes')
+        if self.classes is not None and len(self.classes) < 2:
+            raise ValueError(f'{self.name} has {len(self.classes)} class: at least two are needed')
+        info = dataset.get_data_info(0)
+        if 'gt_label' not in info:
+            raise ValueError(
+                f'{self.name} has no labels (gt_label), its images have {", ".join(sorted(info))}: '
+                'give class folders or a data set with labels'
+            )
+        self.multi_label = isinstance(info['gt_label'], Sequence | np.ndarray)
+        if self.multi_label and self.classes is None:
+            raise ValueError(f'{self.name} has several labels per image, but no classes: name them')
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> dict | None:
+        info = self.dataset.get_data_info(index)
+        results = self.pipeline(info)
+        if results is None:
+            return None
+        return dict(image=results['image'], gt_label=self._label(info), index=index)
+
+    def labels(self, indices: Sequence[int]) -> Tensor:
+        """Return the labels of some images, without reading them, collated."""
+        return default_collate([self._label(self.dataset.get_data_info(i)) for i in indices])
+
+    def fingerprint(self) -> str:
+        """Return a hash of the images' paths, or of their pixels if they are in memory."""
+        digest = hashlib.sha256()
+        for index in range(len(self)):
+            info = self.dataset.get_data_info(index)
+            image = info.get('img')
+            content = str(info['img_path']).encode() if image is None else image.tobytes()
+            digest.update(content + b'\0')
+        return digest.hexdigest()
+
+    def _label(self, info: dict) -> int | Tensor:
+        if not self.multi_label:
+            return int(info['gt_label'])
+        labels = torch.zeros(len(self.classes), dtype=torch.bool)
+        labels[torch.as_tensor(info['gt_label'], dtype=torch.long)] = True
+        return labels
+
+
+class ClassFolder(LabelledImages):
+    """Images in class folders, ``root/<class>/*``; their labels follow the folders' names.
 
     Args:
         root: folder with one sub-folder per class.
@@ -67,28 +133,57 @@ class ClassFolder(CustomDataset):
         classes: Sequence[str] | None = None,
     ) -> None:
         _check_folders(Path(root), classes)
-        super().__init__(
-            data_root=str(root),
-            pipeline=image_pipeline(size, channels),
-            extensions=IMAGE_SUFFIXES,
-            test_mode=True,
-        )
+        found = CustomDataset(data_root=str(root), extensions=IMAGE_SUFFIXES, test_mode=True)
+        super().__init__(found, size, channels)
 
-    def __getitem__(self, index: int) -> dict | None:
-        return self.prepare_data(index)
+
+def labelled_images(
+    source: str | Path | dict,
+    size: tuple[int, int],
+    channels: int,
+    classes: Sequence[str] | None = None,
+) -> LabelledImages:
+    """Return the images of a folder or of a data set's config.
+
+    Args:
+        source: folder of class folders, or config of a data set that :class:`LabelledImages` takes.
+        size: (height, width) of the images, in pixels.
+        channels: of the images.
+        classes: that the images should have; None means any.
+
+    Raises:
+        FileNotFoundError, ValueError: see :class:`ClassFolder` and :class:`LabelledImages`.
+    """
+    if not isinstance(source, dict):
+        return ClassFolder(source, size, channels, classes)
+    images = LabelledImages(DATASETS.build(source), size, channels)
+    if classes is not None and images.classes is not None:
+        _check_classes(images.name, images.classes, classes)
+    return images
 
 
 def collate(samples: list[dict | None]) -> dict[str, Tensor]:
-    """Collate the items of a ClassFolder, skipping unreadable ones.
+    """Collate the items of LabelledImages, skipping unreadable ones.
 
     Returns:
-        ``image``, uint8 (N, C, H, W), and ``gt_label``, int64 (N,); N may be 0.
+        ``image``, uint8 (N, C, H, W), ``gt_label``, int64 (N,) or booleans (N, classes), and
+        ``index``, int64 (N,); empty if no image can be read.
     """
     readable = [sample for sample in samples if sample is not None]
-    return {
-        'image': torch.stack([s['image'] for s in readable]) if readable else None,
-        'gt_label': torch.tensor([s['gt_label'] for s in readable]),
-    }
+    return default_collate(readable) if readable else {}
+
+
+def _name(dataset: Dataset) -> str:
+    root = getattr(dataset, 'data_root', None)
+    return repr(str(root)) if root else type(dataset).__name__
+
+
+def _load(results: dict, load: Callable) -> dict | None:
+    """Read a file, unless the data set holds the image in memory, as CIFAR's do."""
+    if results.get('img') is None:
+        return load(results)
+    image = results['img']
+    return {**results, 'img': image if image.ndim == 3 else image[:, :, None]}
 
 
 def _fit(results: dict, size: tuple[int, int]) -> dict:
@@ -118,9 +213,16 @@ def _check_folders(root: Path, classes: Sequence[str] | None) -> None:
         raise ValueError(
             f'only one class, {found[0]!r}, in {str(root)!r}: at least two sub-folders are needed'
         )
-    if classes is not None and found != sorted(classes):
-        differing = sorted(set(found) ^ set(classes))
+    if classes is not None:
+        _check_classes(repr(str(root)), found, classes)
+
+
+def _check_classes(name: str, found: Sequence[str], classes: Sequence[str]) -> None:
+    differing = sorted(set(found) ^ set(classes))
+    if differing:
         raise ValueError(
-            f'{str(root)!r} has other classes than the training images: '
-            f'{", ".join(differing[:5])}; both folders need the same sub-folders'
+            f'{name} has other classes than the training images: '
+            f'{", ".join(differing[:5])}; both need the same'
         )
+    if tuple(found) != tuple(classes):
+        raise ValueError(f'{name} has the classes of the training images in another order')

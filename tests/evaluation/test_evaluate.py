@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -60,7 +62,12 @@ def test_separable_classes_are_told_apart(folders, encoder):
     results = evaluate_features(
         encoder, folders / 'train', folders / 'test', (3, 4, 4), num_workers=0
     )
-    assert results == dict(knn=100, linear=100, classes=3, train_images=24, test_images=9)
+    expected = dict(knn=100, linear=100, classes=3, train_images=24, test_images=9, width=3)
+    assert {name: results[name] for name in expected} == expected
+    assert results['retrieval'] == {'mAP': 100, 'recall@1': 100, 'recall@5': 100, 'recall@10': 100}
+    recalls = results['linear_metrics']['recall_per_class']
+    assert recalls == dict(blue=100, green=100, red=100)
+    assert results['effective_rank'] > 2.9  # a colour each
 
 
 def test_attentive_probe_gets_all_tokens(folders, encoder):
@@ -81,7 +88,7 @@ def test_accuracy_is_of_the_test_images(folders, encoder):
     (test / 'blue').rename(test / 'red')
     (test / 'x').rename(test / 'blue')
     results = evaluate_features(encoder, folders / 'train', test, (3, 4, 4), num_workers=0)
-    assert results['knn'] == results['linear'] == pytest.approx(100 / 3)
+    assert results['knn'] == results['linear'] == pytest.approx(100 / 3, abs=1e-4)
 
 
 def test_unreadable_images_do_not_count(folders, encoder):
@@ -90,6 +97,59 @@ def test_unreadable_images_do_not_count(folders, encoder):
         encoder, folders / 'train', folders / 'test', (3, 4, 4), batch_size=1, num_workers=0
     )
     assert (results['test_images'], results['knn']) == (9, 100)
+
+
+def annotations(folders, split, label):
+    """Config of a data set of the same images, whose labels an annotation file gives."""
+    paths = sorted((folders / split).glob('*/*.png'))
+    names = ('blue', 'green', 'red')
+    images = [dict(img_path=str(path), **label(names.index(path.parent.name))) for path in paths]
+    file = folders / f'{split}.json'
+    file.write_text(json.dumps(dict(metainfo=dict(classes=names), data_list=images)))
+    return dict(type='mmpretrain.MultiLabelDataset', ann_file=str(file))
+
+
+def test_a_data_set_gives_what_its_folder_gives(folders, encoder):
+    sets = [annotations(folders, split, lambda c: dict(gt_label=c)) for split in ('train', 'test')]
+    of_files = evaluate_features(encoder, *sets, (3, 4, 4), num_workers=0)
+    of_folders = evaluate_features(
+        encoder, folders / 'train', folders / 'test', (3, 4, 4), num_workers=0
+    )
+    del of_files['seconds'], of_folders['seconds']
+    assert of_files == of_folders
+
+
+def test_images_of_several_labels(folders, encoder):
+    """Red is warm, blue cold, green both."""
+    warmth = {0: [0], 1: [0, 1], 2: [1]}
+    sets = [
+        annotations(folders, split, lambda c: dict(gt_label=warmth[c]))
+        for split in ('train', 'test')
+    ]
+    for one in sets:
+        one['metainfo'] = dict(classes=('cold', 'warm'))
+    results = evaluate_features(encoder, *sets, (3, 4, 4), num_workers=0)
+    assert results['classes'] == 2
+    assert results['knn'] == results['linear'] == 100
+    assert results['linear_metrics'] == dict(mAP=100, auroc=100)
+
+
+def test_missing_labels_and_a_single_class_are_errors(folders, encoder):
+    bare = annotations(folders, 'train', lambda c: {})
+    with pytest.raises(ValueError, match='has no labels .gt_label., its images have img_path'):
+        evaluate_features(encoder, bare, folders / 'test', (3, 4, 4))
+    alike = annotations(folders, 'train', lambda c: dict(gt_label=1))
+    with pytest.raises(ValueError, match='have one class: at least two'):
+        evaluate_features(encoder, alike, folders / 'test', (3, 4, 4), num_workers=0)
+
+
+def test_the_attentive_probe_says_what_it_can_not_do(folders, encoder):
+    splits, how = (folders / 'train', folders / 'test'), dict(num_workers=0, attentive=True)
+    with pytest.raises(ValueError, match='tokens, which are not kept'):
+        evaluate_features(encoder, *splits, (3, 4, 4), features=folders / 'kept', **how)
+    several = annotations(folders, 'train', lambda c: dict(gt_label=[c]))
+    with pytest.raises(ValueError, match='one label per image'):
+        evaluate_features(encoder, several, several, (3, 4, 4), **how)
 
 
 def test_nothing_readable_is_an_error(tmp_path, encoder):

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from tests.helpers.process import run_here as run
+from tests.helpers.process import run_on_two_ranks
 from tests.helpers.tiny import initial_state, tiny_config
 
 
@@ -45,7 +47,32 @@ def test_evaluate_features_prints_and_writes_what_it_measured(
     assert (results['train_images'], results['test_images'], results['classes']) == (8, 8, 2)
     printed = capsys.readouterr().out
     assert 'kNN           100.0 %' in printed and 'attentive' in printed
+    assert 'AUROC         100.0 % kNN' in printed and 'retrieval     mAP 100.0 %' in printed
     assert results['token_bytes'] == 16 * 17 * 24 * 2
+
+
+def test_two_processes_share_the_images_and_measure_the_same(files):
+    """Of ten training images one is broken; the second call takes what the first has kept."""
+    rng = np.random.default_rng(1)
+    for name in ('train/light/9.png', 'train/dark/9.png', 'test/light/9.png'):
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(files / name)
+    (files / 'train' / 'dark' / '2.png').write_bytes(b'broken')
+    (files / 'test' / 'dark' / '0.png').unlink()
+    command = [files / 'config.py', files / 'a.pth', '--workers', 0, '--batch-size', 2]
+    command += ['--features', files / 'kept']
+    run_on_two_ranks('evaluate_features.py', *command, '--out', files / 'two.json')
+    kept = np.load(files / 'kept' / 'train.npy')
+    run('evaluate_features.py', *command, '--out', files / 'again.json')
+    shutil.rmtree(files / 'kept')
+    run('evaluate_features.py', *command, '--out', files / 'one.json')
+    assert np.allclose(np.load(files / 'kept' / 'train.npy'), kept, atol=1e-6)
+    results = [json.loads((files / f'{n}.json').read_text()) for n in ('two', 'again', 'one')]
+    assert (results[0]['train_images'], results[0]['test_images']) == (9, 8)
+    ranks = [one.pop('effective_rank') for one in results]
+    assert ranks == pytest.approx([ranks[2]] * 3)
+    for one in results:
+        del one['seconds']
+    assert results[0] == results[1] == results[2]
 
 
 def test_folders_on_the_command_line_replace_those_of_the_config(files, monkeypatch, capsys):

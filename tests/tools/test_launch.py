@@ -92,6 +92,14 @@ def test_multi_node_commands_of_a_test_name_its_checkpoint(launch):
     assert 'tools/dist_test.sh config.py a.pth 8' in process.stderr
 
 
+def test_features_are_evaluated_by_their_tool(launch):
+    process = launch('dist_evaluate.sh', 'config.py', 'a.pth', '8', '--features', 'kept')
+    arguments = 'config.py a.pth --features kept --launcher pytorch'
+    assert process.stdout.rstrip().endswith(f'evaluate_features.py {arguments}')
+    process = launch('dist_evaluate.sh', 'config.py', 'a.pth', '16')
+    assert 'tools/dist_evaluate.sh config.py a.pth 8' in process.stderr
+
+
 def test_without_gpus_processes_run_on_the_cpu(launch):
     process = launch('dist_train.sh', 'config.py', '32', gpus=0)
     assert '32 processes on the CPU, joined by gloo' in process.stdout
