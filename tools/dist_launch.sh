@@ -60,7 +60,7 @@ fi
 [ "$gpus" -gt 0 ] || echo "no GPU found: $processes processes on the CPU, joined by gloo"
 
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
-exec "$PYTHON" -m torch.distributed.run \
+exec "$PYTHON" "$tools/launch.py" \
     --nnodes="$NNODES" \
     --node_rank="$NODE_RANK" \
     --master_addr="$MASTER_ADDR" \

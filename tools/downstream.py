@@ -4,7 +4,6 @@
 python tools/downstream.py [--config CONFIG] [--checkpoint CHECKPOINT] [--tasks ...]
 """
 
-# ruff: noqa: E402
 import argparse
 import multiprocessing
 import os
@@ -15,14 +14,6 @@ from pathlib import Path
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
 from mmengine.config import Config
-
-import cmae_mm  # noqa: F401
-from cmae_mm.demo.downstream import Task, run_transfer
-from cmae_mm.demo.encoders import with_encoder
-from cmae_mm.demo.pictures import ensure_builtin_images
-from cmae_mm.demo.quickstart import run_quickstart
-from cmae_mm.demo.scenes import ensure_builtin_scenes
-from cmae_mm.engine.errors import one_line_errors
 
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs'
 QUICKSTART = CONFIGS / 'cmae/cmae_quickstart.py'
@@ -49,6 +40,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--tasks', nargs='+', choices=METRICS, default=list(METRICS))
     parser.add_argument('--work-dir', default='work_dirs/downstream', help='folder for everything')
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--verbose', action='store_true', help='print the whole log of a pre-training, too'
+    )
     args = parser.parse_args()
     if args.config and not args.checkpoint:
         parser.error('--config needs the --checkpoint of its training')
@@ -57,6 +51,8 @@ def parse_args() -> argparse.Namespace:
 
 def quickstart_checkpoint() -> str:
     """Return the path of the quickstart's checkpoint, which is made if it is missing."""
+    from cmae_mm.demo.quickstart import run_quickstart
+
     cfg = Config.fromfile(QUICKSTART)
     checkpoint = f'{cfg.work_dir}/epoch_{cfg.train_cfg.max_epochs}.pth'
     if not Path(checkpoint).exists():
@@ -67,9 +63,23 @@ def quickstart_checkpoint() -> str:
 
 def main() -> None:
     args = parse_args()
+    print(f'Downstream into {args.work_dir}: loading PyTorch and OpenMMLab', flush=True)
+    run(args)
+
+
+def run(args: argparse.Namespace) -> None:
+    # These imports take seconds, before which a person wants to see something.
+    import cmae_mm  # noqa: F401
+    from cmae_mm.demo.downstream import Task, run_transfer
+    from cmae_mm.demo.encoders import with_encoder
+    from cmae_mm.demo.pictures import ensure_builtin_images
+    from cmae_mm.demo.scenes import ensure_builtin_scenes
+    from cmae_mm.engine.console import console
+    from cmae_mm.engine.errors import one_line_errors
+
     # imported once, and not by each training
     multiprocessing.set_forkserver_preload(['cmae_mm.demo.downstream'])
-    with one_line_errors():
+    with one_line_errors(), console(args.verbose):
         checkpoint = args.checkpoint or quickstart_checkpoint()
         pretraining = Config.fromfile(args.config or QUICKSTART)
         ensure_builtin_images('data/builtin')

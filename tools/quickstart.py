@@ -4,7 +4,6 @@
 python tools/quickstart.py [--work-dir work_dirs/quickstart] [--seed 0]
 """
 
-# ruff: noqa: E402
 import argparse
 import os
 from pathlib import Path
@@ -13,13 +12,6 @@ from pathlib import Path
 # takes three times as long. Read when torch is loaded.
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 
-from mmengine.config import Config
-
-import cmae_mm  # noqa: F401
-from cmae_mm.demo.quickstart import run_quickstart
-from cmae_mm.demo.report import summarize
-from cmae_mm.engine.errors import one_line_errors
-
 CONFIG = Path(__file__).resolve().parent.parent / 'configs/cmae/cmae_quickstart.py'
 
 
@@ -27,12 +19,29 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--work-dir', default='work_dirs/quickstart', help='folder for everything')
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--verbose', action='store_true', help='print what is otherwise in the log file alone'
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    with one_line_errors():
+    print(f'Quickstart into {args.work_dir}: loading PyTorch and OpenMMLab', flush=True)
+    run(args)
+
+
+def run(args: argparse.Namespace) -> None:
+    # These imports take seconds, before which a person wants to see something.
+    from mmengine.config import Config
+
+    import cmae_mm  # noqa: F401
+    from cmae_mm.demo.quickstart import run_quickstart
+    from cmae_mm.demo.report import summarize
+    from cmae_mm.engine.console import console
+    from cmae_mm.engine.errors import one_line_errors
+
+    with one_line_errors(), console(args.verbose):
         cfg = Config.fromfile(CONFIG)
         cfg.merge_from_dict({'work_dir': args.work_dir, 'randomness.seed': args.seed})
         results = run_quickstart(cfg)

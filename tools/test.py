@@ -9,13 +9,6 @@ import os
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.registry import RUNNERS
-
-import cmae_mm  # noqa: F401
-from cmae_mm.checkpoints import require_fit
-from cmae_mm.engine.config import fit_loaders
-from cmae_mm.engine.errors import one_line_errors, require_writable
-from cmae_mm.engine.ranks import fit_to_cpu
 
 
 def parse_args() -> argparse.Namespace:
@@ -27,6 +20,9 @@ def parse_args() -> argparse.Namespace:
         '--trust-checkpoint',
         action='store_true',
         help='execute the code in the checkpoint file, as mmengine does',
+    )
+    parser.add_argument(
+        '--verbose', action='store_true', help='print what is otherwise in the log file alone'
     )
     parser.add_argument(
         '--cfg-options',
@@ -44,7 +40,24 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    with one_line_errors():
+    rank = os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0'))
+    if rank == '0':
+        print(f'Testing {args.checkpoint}: loading PyTorch and OpenMMLab', flush=True)
+    test(args)
+
+
+def test(args: argparse.Namespace) -> None:
+    # These imports take seconds, before which a person wants to see something.
+    from mmengine.registry import RUNNERS
+
+    import cmae_mm  # noqa: F401
+    from cmae_mm.checkpoints import require_fit
+    from cmae_mm.engine.config import fit_loaders
+    from cmae_mm.engine.console import console
+    from cmae_mm.engine.errors import one_line_errors, require_writable
+    from cmae_mm.engine.ranks import fit_to_cpu
+
+    with one_line_errors(), console(args.verbose):
         cfg = Config.fromfile(args.config)
         if not cfg.get('test_dataloader'):
             raise ValueError(

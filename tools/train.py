@@ -9,13 +9,6 @@ import os
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.registry import RUNNERS
-
-import cmae_mm  # noqa: F401
-from cmae_mm.engine.config import fit_loaders, warn_of_cut_schedule
-from cmae_mm.engine.errors import one_line_errors, require_batches, require_writable
-from cmae_mm.engine.ranks import fit_to_cpu
-from cmae_mm.engine.start import load_weights_by_hook, require_start
 
 
 def parse_args() -> argparse.Namespace:
@@ -47,6 +40,9 @@ def parse_args() -> argparse.Namespace:
         '--allow-batch-change',
         action='store_true',
         help='resume with another number of images per step than the checkpoint was made with',
+    )
+    parser.add_argument(
+        '--verbose', action='store_true', help='print what is otherwise in the log file alone'
     )
     parser.add_argument('--no-validate', action='store_true', help='do not validate')
     parser.add_argument(
@@ -87,7 +83,25 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
 
 def main() -> None:
     args = parse_args()
-    with one_line_errors():
+    rank = os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0'))
+    if rank == '0':
+        print(f'Training {args.config}: loading PyTorch and OpenMMLab', flush=True)
+    train(args)
+
+
+def train(args: argparse.Namespace) -> None:
+    # These imports take seconds, before which a person wants to see something.
+    from mmengine.registry import RUNNERS
+
+    import cmae_mm  # noqa: F401
+    from cmae_mm.engine.config import fit_loaders, warn_of_cut_schedule
+    from cmae_mm.engine.console import console
+    from cmae_mm.engine.errors import one_line_errors, require_batches, require_writable
+    from cmae_mm.engine.ranks import fit_to_cpu
+    from cmae_mm.engine.start import load_weights_by_hook, require_start
+    from cmae_mm.engine.summary_hook import say_where_results_are
+
+    with one_line_errors(), console(args.verbose):
         cfg = merge_args(Config.fromfile(args.config), args)
         require_writable(cfg.work_dir)
         fit_to_cpu(cfg)
@@ -101,6 +115,7 @@ def main() -> None:
             require_start(runner)
         require_batches(runner)
         runner.train()
+        say_where_results_are(runner)
 
 
 if __name__ == '__main__':

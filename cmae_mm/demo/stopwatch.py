@@ -2,9 +2,11 @@
 
 import time
 
+from cmae_mm.engine.console import seconds_shown
+
 
 class Stopwatch:
-    """Announce stages and record how many seconds they took."""
+    """Announce stages, show their seconds on a terminal, and record how many they took."""
 
     def __init__(self, stages: int) -> None:
         self.stages = stages
@@ -14,6 +16,7 @@ class Stopwatch:
         """Announce a stage and return the result of ``work(*args, **kwargs)``."""
         print(f'[{len(self.seconds) + 1}/{self.stages}] {stage}', flush=True)
         start = time.perf_counter()
-        result = work(*args, **kwargs)
+        with seconds_shown():
+            result = work(*args, **kwargs)
         self.seconds[stage] = time.perf_counter() - start
         return result

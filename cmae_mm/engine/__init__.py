@@ -16,6 +16,7 @@ from .runner import SafeRunner
 from .skipped_images_hook import SkippedImagesHook
 from .start import LoadWeightsHook
 from .stop_hook import StopHook
+from .summary_hook import SummaryHook
 
 __all__ = [
     'CPUDistributedDataParallel',
@@ -33,4 +34,5 @@ __all__ = [
     'SafeRunner',
     'SkippedImagesHook',
     'StopHook',
+    'SummaryHook',
 ]

@@ -8,6 +8,8 @@ import torch
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from torch import Tensor, distributed
 
+from .console import without_native_output
+
 PEER_TIMEOUT = 300  # seconds after which a rank that does not answer is taken for lost
 
 
@@ -28,9 +30,10 @@ class Agreement:
         self.timeout = timedelta(seconds=timeout)
         self.alone = get_world_size() == 1
         # gloo also where the gradients travel by NCCL, which would occupy the device
-        self.group = (
-            None if self.alone else distributed.new_group(backend='gloo', timeout=self.timeout)
-        )
+        with without_native_output():
+            self.group = (
+                None if self.alone else distributed.new_group(backend='gloo', timeout=self.timeout)
+            )
         self.last: tuple[Tensor, distributed.Work] | None = None
 
     def exchange(self, values: Sequence[int]) -> list[int]:

@@ -1,6 +1,7 @@
 """One line for errors that a user can fix; a traceback for all others."""
 
 import contextlib
+import json
 import logging
 import os
 import pickle
@@ -8,6 +9,7 @@ import re
 import signal
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,10 +29,14 @@ _USER_ERRORS = (
 )
 
 # Packages that check users' configs and data with assertions, worded for users.
-_HOSTS = ('mmengine', 'mmcv', 'mmpretrain', 'mmdet', 'mmseg')
+HOSTS = ('mmengine', 'mmcv', 'mmpretrain', 'mmdet', 'mmseg')
 # Folders of the code that reads configs and builds their parts.
 _CONFIG_FOLDERS = (('mmengine', 'config'), ('mmengine', 'registry'))
 _WRONG_FIELD = re.compile(r"unexpected keyword argument '(\w+)'|missing \d+ required")
+_LOST_PEER = re.compile(
+    r'lost contact|another rank has ended|Connection (closed|reset) by peer|gloo|NCCL',
+    re.IGNORECASE,
+)
 # What torch's messages leave unsaid.
 _ADVICE = (
     (
@@ -39,7 +45,7 @@ _ADVICE = (
         'train_dataloader.num_workers; --resume goes on from the last checkpoint.',
     ),
     (
-        re.compile(r'lost contact|Connection (closed|reset) by peer|gloo|NCCL', re.IGNORECASE),
+        _LOST_PEER,
         'Another rank has ended or does not answer: its log says why; --resume goes on from the '
         'last checkpoint.',
     ),
@@ -53,6 +59,8 @@ def one_line_errors() -> Iterator[None]:
     The line is the error's message: what was found, what was expected, what to do. The
     traceback goes to the run's log file, or to the screen if there is none yet and
     CMAE_MM_TRACEBACK=1 is set. Programming errors keep their traceback.
+
+    Of several ranks ``tools/launch.py`` prints what they report, once.
     """
     try:
         yield
@@ -60,8 +68,28 @@ def one_line_errors() -> Iterator[None]:
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
         if not _is_users(error):
+            if _report_to_launcher(traceback.format_exc()):
+                sys.exit(1)
             raise
-        sys.exit(f'error: {_message(error)} ({_keep_traceback()})')
+        message, where = _message(error), f'({_keep_traceback()})'
+        sys.exit(1 if _report_to_launcher(message, where) else f'error: {message} {where}')
+
+
+def _report_to_launcher(message: str, where: str = '') -> bool:
+    """Write an error to the file that torch's launcher reads; return whether ours prints it."""
+    path = os.environ.get('TORCHELASTIC_ERROR_FILE')
+    if path is None:
+        return False
+    report = dict(
+        message=f'{message} {where}',
+        timestamp=int(time.time()),
+        # for tools/launch.py
+        error=message,
+        where=where,
+        consequence=bool(_LOST_PEER.search(message)),
+    )
+    Path(path).write_text(json.dumps(report))
+    return os.environ.get('CMAE_MM_LAUNCHER') == 'prints'
 
 
 def _is_users(error: Exception) -> bool:
@@ -73,7 +101,7 @@ def _is_users(error: Exception) -> bool:
     frames = list(traceback.walk_tb(error.__traceback__))
     last = Path(frames[-1][0].f_code.co_filename).parts
     if isinstance(error, AssertionError):
-        return bool(str(error)) and any(host in last for host in _HOSTS)
+        return bool(str(error)) and any(host in last for host in HOSTS)
     if isinstance(error, AttributeError):
         return _in_config_code(last)
     return isinstance(error, TypeError) and (_in_config_code(last) or _is_wrong_field(error))

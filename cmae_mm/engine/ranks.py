@@ -16,6 +16,7 @@ from mmengine.registry import MODEL_WRAPPERS
 from torch import distributed, nn
 
 from .agreement import PEER_TIMEOUT
+from .console import without_native_output
 
 
 def fit_to_cpu(cfg: Config) -> None:
@@ -45,7 +46,8 @@ def fit_to_cpu(cfg: Config) -> None:
         os.environ.update(rendezvous(cfg.launcher, os.environ))
         dist_cfg = cfg.get('env_cfg', {}).get('dist_cfg', {})
         timeout = timedelta(seconds=dist_cfg.get('timeout', PEER_TIMEOUT))
-        distributed.init_process_group('gloo', timeout=timeout)
+        with without_native_output():
+            distributed.init_process_group('gloo', timeout=timeout)
         cfg.model_wrapper_cfg = dict(
             type='CPUDistributedDataParallel',
             find_unused_parameters=cfg.get('find_unused_parameters', False),

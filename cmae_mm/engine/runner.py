@@ -8,7 +8,7 @@ import mmengine
 from mmengine.dist import get_world_size, is_main_process, master_only
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.registry import RUNNERS
@@ -29,15 +29,18 @@ from .batch import (
     require_same_step,
 )
 from .checkpoint_writer import CheckpointWriter, write_checkpoint
+from .console import attach, is_brief
 from .finite_hook import FiniteHook
 from .loading import choose_reader
 from .loops import ResumableLoop
 from .message_hub import PatientMessageHub
+from .progress import ProgressHook
 from .resume import INTERRUPTED, find_start, point_at
 from .seeding import base_seed
 from .skipped_images_hook import SkippedImagesHook
 from .snapshot import Snapshots, sizes_of
 from .stop_hook import StopHook
+from .summary_hook import SummaryHook
 
 _LOOPS = {
     'EpochBasedTrainLoop': 'ResumableEpochBasedTrainLoop',
@@ -94,6 +97,10 @@ class SafeRunner(Runner):
         super().setup_env({**env_cfg, 'dist_cfg': dist_cfg})
         keep_freed_memory()
 
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """Build the logger, whose console is a brief one within ``console()``."""
+        return attach(super().build_logger(*args, **kwargs))
+
     def build_message_hub(self, message_hub: dict | None = None) -> PatientMessageHub:
         """Build the hub of logged values, which does not wait for the device at each step."""
         return PatientMessageHub.get_instance(
@@ -119,7 +126,10 @@ class SafeRunner(Runner):
     def register_hooks(self, *args, **kwargs) -> None:
         """Register the config's hooks, and those that every run has."""
         super().register_hooks(*args, **kwargs)
-        for kind in (FiniteHook, SkippedImagesHook, StopHook):
+        kinds = [FiniteHook, SkippedImagesHook, StopHook]
+        if is_brief():
+            kinds += [ProgressHook, SummaryHook]
+        for kind in kinds:
             if not any(isinstance(hook, kind) for hook in self.hooks):
                 self.register_hook(kind())
 

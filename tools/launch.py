@@ -1,0 +1,86 @@
+#!/usr/bin/env python
+"""torchrun, whose report of a failure is a line per error; called by dist_launch.sh.
+
+python tools/launch.py [arguments of torchrun] TOOL.py ARGUMENTS...
+"""
+
+import logging
+import os
+import signal
+import sys
+
+from torch.distributed import run
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+
+INTERRUPTED = 75  # what a tool ends with after a signal
+
+
+def report(failures: dict[int, ProcessFailure], ranks: int) -> str:
+    """Say what ended a run: a line per error, with the ranks that report it.
+
+    Ranks that the launcher ended, or that only missed another one, are left out if there is
+    another error.
+
+    Args:
+        failures: by rank.
+        ranks: on this node.
+    """
+    first_to_last = sorted(failures.items(), key=lambda item: item[1].timestamp)
+    causes = [item for item in first_to_last if not _is_consequence(item[1])]
+    errors: dict[str, list[int]] = {}
+    places: dict[str, str] = {}
+    for rank, failure in causes or first_to_last[:1]:
+        error = describe(failure)
+        errors.setdefault(error, []).append(rank)
+        where = failure.error_file_data.get('where', '')
+        if 'CMAE_MM_TRACEBACK' not in where or error not in places:  # of rank 0, a log file
+            places[error] = where
+    return '\n'.join(
+        f'error: {_names(found, ranks)}: {error} {places[error]}'.rstrip()
+        for error, found in errors.items()
+    )
+
+
+def describe(failure: ProcessFailure) -> str:
+    """Return the error of a rank, or how it ended without one."""
+    if 'error' in failure.error_file_data:
+        return failure.error_file_data['error'].rstrip()
+    if failure.exitcode < 0:
+        return f'killed by {failure.signal_name()}; dmesg says if memory ran out'
+    if failure.exitcode == INTERRUPTED:
+        return 'interrupted; --resume goes on from there'
+    return f'ended with status {failure.exitcode}'
+
+
+def _is_consequence(failure: ProcessFailure) -> bool:
+    ended_by_launcher = failure.exitcode == -signal.SIGTERM
+    return ended_by_launcher or failure.error_file_data.get('consequence', False)
+
+
+def _names(found: list[int], ranks: int) -> str:
+    if ranks > 1 and len(found) == ranks:
+        return f'all {ranks} ranks'
+    return f'rank{"s" if len(found) > 1 else ""} {", ".join(map(str, sorted(found)))}'
+
+
+def main() -> None:
+    os.environ['CMAE_MM_LAUNCHER'] = 'prints'  # what ranks report: cmae_mm.engine.errors
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith('torch.distributed.elastic'):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # the report says it all
+    args = run.parse_args(None)
+    try:
+        run.run(args)
+    except ChildFailedError as error:
+        sys.exit(report(error.failures, int(args.nproc_per_node)))
+    except SignalException as stopped:
+        sys.exit(f'stopped by {stopped.sigval.name}; --resume goes on from the last checkpoint')
+    except RuntimeError as error:
+        line = str(error).splitlines()[0]
+        hint = '; set PORT to a free one' if 'EADDRINUSE' in line else ''
+        sys.exit(f'error: {line}{hint}')
+
+
+if __name__ == '__main__':
+    main()
