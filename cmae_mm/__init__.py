@@ -16,7 +16,7 @@ if sys.orig_argv[1:3] != ['-m', 'cmae_mm']:
     find_packaged_configs()
 
     with quiet_imports():
-        from . import checkpoints, datasets, demo, downstream, engine, models
+        from . import checkpoints, datasets, demo, downstream, engine, evaluation, models
 
 __all__ = [
     '__version__',
@@ -25,5 +25,6 @@ __all__ = [
     'demo',
     'downstream',
     'engine',
+    'evaluation',
     'models',
 ]

@@ -39,6 +39,9 @@ class SafeCheckpointHook(CheckpointHook):
         **kwargs: of mmengine's CheckpointHook.
     """
 
+    # what FeatureProbeHook measures, too, is the better the greater it is
+    _default_greater_keys = (*CheckpointHook._default_greater_keys, 'probe/')
+
     def __init__(self, *args, max_stall: float = 0.5, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.max_stall = max_stall

@@ -1,7 +1,7 @@
 """Evaluation of any encoder: frozen features, probes, reconstructions."""
 
 from .attentive_probe import attentive_predict
-from .encoder import FrozenEncoder, build_encoder, input_shape
+from .encoder import FrozenEncoder, build_encoder, input_shape, share_encoder
 from .evaluate import evaluate_features
 from .features import extract_features
 from .images import ClassFolder, LabelledImages, labelled_images, load_image
@@ -9,6 +9,7 @@ from .linear_probe import LinearProbe, fit_linear_probe, linear_predict
 from .metrics import classification_metrics
 from .moments import effective_rank, moments
 from .neighbours import knn_predict, nearest
+from .probe_hook import FeatureProbeHook
 from .reconstruction import (
     build_pretrained,
     image_grid,
@@ -20,6 +21,7 @@ from .tokens import TokenStore
 
 __all__ = [
     'ClassFolder',
+    'FeatureProbeHook',
     'FrozenEncoder',
     'LabelledImages',
     'LinearProbe',
@@ -43,4 +45,5 @@ __all__ = [
     'reconstruct',
     'retrieval',
     'save_reconstructions',
+    'share_encoder',
 ]

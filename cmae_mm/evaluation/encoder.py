@@ -1,5 +1,6 @@
 """A frozen encoder from any config and checkpoint of the mmpretrain family."""
 
+import copy
 from pathlib import Path
 
 import torch
@@ -95,6 +96,29 @@ def build_encoder(
     load_encoder_tensors(backbone, tensors, source, grid=grid)
     use_fastest_linear(backbone)
     return FrozenEncoder(backbone, model.data_preprocessor, pooling)
+
+
+def share_encoder(model: BaseModel, cfg: Config, pooling: str = 'avg') -> FrozenEncoder:
+    """Build the frozen encoder of a model in training, of the model's own tensors.
+
+    Nothing is copied, and the model does not notice: what is called and set to evaluation mode is
+    another module, without masks, dropped paths or gradients. It follows the model as long as that
+    is updated in place.
+
+    Args:
+        model: with ``backbone`` and ``data_preprocessor``, not wrapped.
+        cfg: that it was built from, with ``model.backbone``.
+        pooling: see :func:`build_encoder`.
+
+    Raises:
+        ValueError: the pooling is unknown.
+    """
+    with torch.device('meta'):
+        backbone = MODELS.build(_for_tokens(plain_encoder(cfg.model.backbone), pooling))
+    tensors = model.backbone.state_dict()
+    backbone.load_state_dict({name: tensors[name] for name in backbone.state_dict()}, assign=True)
+    use_fastest_linear(backbone)
+    return FrozenEncoder(backbone, copy.deepcopy(model.data_preprocessor), pooling)
 
 
 def input_shape(cfg: Config, size: int | None = None) -> tuple[int, int, int]:

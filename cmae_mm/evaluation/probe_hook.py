@@ -1,0 +1,278 @@
+"""A probe of frozen features while they are trained."""
+
+import logging
+import time
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.logging import print_log
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmpretrain.registry import HOOKS
+from torch import Tensor
+from torch.utils.data import ConcatDataset, DataLoader
+
+from cmae_mm.checkpoints import unwrap
+from cmae_mm.engine.stop_hook import outlive_signals
+
+from .encoder import FrozenEncoder, input_shape, share_encoder
+from .labelled_images import UNREADABLE, ProbeImages, find_labelled, spread
+from .online_classifier import OnlineClassifier
+from .neighbours import knn_predict
+
+_STATE = 'feature_probe'  # in a checkpoint
+
+
+@HOOKS.register_module()
+class FeatureProbeHook(Hook):
+    """Classify images by the encoder's frozen features, every few epochs.
+
+    kNN, and a linear classifier that is trained on the same features and keeps its weights from
+    one probe to the next. Neither touches training: the encoder is shown whole images in evaluation
+    mode, without gradients, in a module of its own around the same tensors; no random numbers are
+    drawn.
+
+    One line in the log, and in the message hub and the trackers ``probe/knn`` and
+    ``probe/linear``, top-1 accuracy in per cent, and ``probe/time``, in seconds.
+    ``save_best='probe/knn'`` of the checkpoint hook works. All ranks share the
+    images. Checkpoints hold the classifier and its optimiser, apart from the model's.
+
+    Args:
+        interval: epochs from one probe to the next; the last is at the end of training. -1: never.
+        by_epoch: False counts iterations, for runs that do.
+        train: images to learn from: a folder of class folders, or the config of a data set of
+            mmpretrain. None: ``feature_eval.train`` of the config or, without ``feature_eval``,
+            the folder that is trained on.
+        test: images to classify. None: ``feature_eval.test`` if ``train`` comes from there, else
+            further images of ``train``.
+        max_per_class: of ``train`` and of ``test``, chosen at even distances.
+        pooling: 'avg', the mean of the patch tokens or of the feature map, or 'cls'.
+        batch_size: images per call of the encoder on each rank.
+        num_workers: processes that read images on each rank; None: as many as for training.
+
+    Raises:
+        ValueError: an interval of 0 or, at the start of training, in epochs where iterations are
+            counted; no labels, fewer than two classes, or others in ``test``.
+        FileNotFoundError: at the start of training, no such folder. One that ``feature_eval``
+            names is a warning: training goes on without the probe.
+    """
+
+    # before LoggerHook (BELOW_NORMAL) and CheckpointHook (VERY_LOW)
+    priority = 55
+
+    def __init__(
+        self,
+        interval: int = 10,
+        by_epoch: bool = True,
+        train: str | dict | None = None,
+        test: str | dict | None = None,
+        max_per_class: int = 50,
+        pooling: str = 'avg',
+        batch_size: int = 64,
+        num_workers: int | None = None,
+    ) -> None:
+        if interval == 0 or max_per_class < 1:
+            raise ValueError(
+                f'interval={interval}, max_per_class={max_per_class}: must be at least 1 (interval '
+                '-1: never)'
+            )
+        self.interval = interval
+        self.by_epoch = by_epoch
+        self.train = train
+        self.test = test
+        self.max_per_class = max_per_class
+        self.pooling = pooling
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.classifier: OnlineClassifier | None = None
+        self.state: dict = {}  # of the classifier in the checkpoint that is resumed
+        self.unreported: dict[str, float] = {}  # metrics that the checkpoint hook waits for
+
+    def before_train(self, runner: Runner) -> None:
+        if self.interval < 0:
+            return
+        if self.by_epoch and not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            raise ValueError(
+                f'FeatureProbeHook has an interval of {self.interval} epochs, but this run counts '
+                'iterations: set by_epoch=False and interval to a number of them'
+            )
+        train, test, optional = self._sources(runner)
+        try:
+            self._choose_images(train, test, input_shape(runner.cfg))
+        except (FileNotFoundError, ValueError) as error:
+            if not optional:
+                raise
+            print_log(
+                f'no probe of features: {error}; default_hooks.probe.train=DIR and .test=DIR name '
+                'others',
+                'current',
+                logging.WARNING,
+            )
+            self.interval = -1
+            return
+        # what does not fit shows now instead of after an epoch
+        encoder = share_encoder(unwrap(runner.model), runner.cfg, self.pooling)
+        first = torch.stack([images[0][0] for images in self.images])
+        encoder(first.to(encoder.data_preprocessor.device))
+        if self.num_workers is None:
+            self.num_workers = runner.train_dataloader.num_workers
+        self.spent, self.started = 0.0, time.perf_counter()  # seconds
+
+    def _sources(self, runner: Runner) -> tuple[str | dict, str | dict | None, bool]:
+        """Return the two sources, and whether the run may do without."""
+        if self.train is not None:
+            return self.train, self.test, False
+        folders: Config | None = runner.cfg.get('feature_eval')
+        if folders:
+            return folders.train, self.test or folders.get('test'), self.test is None
+        root = getattr(runner.train_dataloader.dataset, 'img_prefix', None)
+        if root is None:
+            raise ValueError(
+                'FeatureProbeHook has no images: give train, and test, a folder of class folders '
+                'or the config of a data set'
+            )
+        return root, self.test, False
+
+    def _choose_images(self, train: str | dict, test: str | dict | None, shape: tuple) -> None:
+        known = find_labelled(train)
+        parts = spread(known.labels, self.max_per_class, parts=1 if test else 2)
+        bank, asked = (known, parts[0]), (known, parts[-1])
+        if test:
+            other = find_labelled(test)
+            if other.classes != known.classes:
+                differing = sorted(map(str, set(known.classes) ^ set(other.classes)))
+                raise ValueError(
+                    f'the test images of the probe have other classes than its training images: '
+                    f'{", ".join(differing[:5])}'
+                )
+            asked = other, spread(other.labels, self.max_per_class)[0]
+        elif not len(parts[1]):
+            raise ValueError(
+                f'one image per class in {train!r}: a probe needs more, or images to classify '
+                '(test)'
+            )
+        channels, *size = shape
+        ranks = get_rank(), get_world_size()
+        self.images = [
+            ProbeImages(chosen, tuple(size), channels, *ranks) for chosen in (bank, asked)
+        ]
+        self.classes = len(known.classes)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        if self.by_epoch and (
+            self.every_n_epochs(runner, self.interval)
+            or (self.interval > 0 and self.is_last_train_epoch(runner))
+        ):
+            self._probe(runner, f'epoch {runner.epoch + 1}', runner.iter)
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
+        if not self.by_epoch and (
+            self.every_n_train_iters(runner, self.interval)
+            or (self.interval > 0 and self.is_last_train_iter(runner))
+        ):
+            self._probe(runner, f'iteration {runner.iter + 1}', runner.iter + 1)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        self._report_to_checkpoints(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        self._report_to_checkpoints(runner)
+
+    def _probe(self, runner: Runner, when: str, step: int) -> None:
+        start = time.perf_counter()
+        metrics = self._evaluate(runner, step)
+        end = time.perf_counter()
+        self.spent += end - start
+        runner.logger.info(
+            f'probe at {when}: '
+            + '  '.join(f'{name} {value:.1f} %' for name, value in metrics.items())
+            + f'  ({end - start:.1f} s; probes have taken '
+            f'{self.spent / (end - self.started):.1%} of the time)'
+        )
+        metrics = {f'probe/{name}': value for name, value in metrics.items()}
+        scalars = {**metrics, 'probe/time': end - start}
+        runner.message_hub.update_scalars(scalars)
+        runner.visualizer.add_scalars(scalars, step=step)
+        self.unreported = metrics
+
+    def _evaluate(self, runner: Runner, step: int) -> dict[str, float]:
+        """Return top-1 accuracies in per cent, by probe; those of all ranks' images."""
+        encoder = share_encoder(unwrap(runner.model), runner.cfg, self.pooling)
+        dtype = getattr(runner.optim_wrapper, 'cast_dtype', None)
+        features, labels = self._encode(encoder, dtype)
+        share = len(self.images[0])
+        known, known_labels = _readable(
+            _of_all_ranks(features[:share]), _of_all_ranks(labels[:share])
+        )
+        asked, truth = _readable(features[share:], labels[share:])
+        self._fit(known, known_labels, step)
+        if not len(known):
+            raise ValueError('none of the images that the probe learns from can be read')
+        predictions = knn_predict(known, known_labels, asked), self.classifier.predict(asked)
+        counts = torch.stack(
+            [*((p == truth).sum() for p in predictions), truth.new_tensor(len(truth))]
+        )
+        all_reduce(counts)
+        *right, total = counts.tolist()
+        if not total:
+            raise ValueError('none of the images that the probe is to classify can be read')
+        return {name: 100 * n / total for name, n in zip(('knn', 'linear'), right)}
+
+    @torch.no_grad()
+    def _encode(self, encoder: FrozenEncoder, dtype: torch.dtype | None) -> tuple[Tensor, Tensor]:
+        """Return features, (N, D), and labels of this rank's images, on the encoder's device."""
+        device = encoder.data_preprocessor.device
+        loader = DataLoader(
+            ConcatDataset(self.images),
+            self.batch_size,
+            num_workers=self.num_workers,
+            worker_init_fn=_start_worker,
+            generator=torch.Generator(),  # else the loader draws from torch's own
+        )
+        features, labels = [], []
+        with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
+            for images, truth in loader:
+                features.append(encoder(images.to(device, non_blocking=True)).float())
+                labels.append(truth)
+        return torch.cat(features), torch.cat(labels).to(device)
+
+    def _fit(self, features: Tensor, labels: Tensor, seed: int) -> None:
+        if self.classifier is None:
+            self.classifier = OnlineClassifier(features.shape[1], self.classes, features.device)
+            # of a run with other classes, it starts anew
+            if self.state and self.state['linear']['bias'].shape == (self.classes,):
+                self.classifier.load_state_dict(self.state)
+        self.classifier.fit(features, labels, seed)
+
+    def _report_to_checkpoints(self, runner: Runner) -> None:
+        """Let the best checkpoint be saved where a validation would: after the epoch or step."""
+        metrics, self.unreported = self.unreported, {}
+        if metrics:
+            for hook in runner.hooks:
+                if isinstance(hook, CheckpointHook) and set(hook.save_best or ()) <= metrics.keys():
+                    hook.after_val_epoch(runner, metrics)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        state = self.classifier.state_dict() if self.classifier else self.state
+        if state:
+            checkpoint[_STATE] = dict(classifier=state, unreported=self.unreported)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if runner._resume and _STATE in checkpoint:
+            self.state = checkpoint[_STATE]['classifier']
+            self.unreported = checkpoint[_STATE]['unreported']
+
+
+def _of_all_ranks(share: Tensor) -> Tensor:
+    """Join the ranks' equal shares in the order of the images."""
+    return torch.stack(all_gather(share), dim=1).flatten(0, 1)
+
+
+def _readable(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    there = labels != UNREADABLE
+    return features[there], labels[there]
+
+
+def _start_worker(worker: int) -> None:
+    outlive_signals()
