@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader
@@ -40,7 +40,7 @@ class FeatureProbeHook(Hook):
 
     Args:
         interval: epochs from one probe to the next; the last is at the end of training. -1: never.
-        by_epoch: False counts iterations, for runs that do.
+        by_epoch: False counts iterations. A run of iterations has no epoch but its end.
         train: images to learn from: a folder of class folders, or the config of a data set of
             mmpretrain. None: ``feature_eval.train`` of the config or, without ``feature_eval``,
             the folder that is trained on.
@@ -52,8 +52,8 @@ class FeatureProbeHook(Hook):
         num_workers: processes that read images on each rank; None: as many as for training.
 
     Raises:
-        ValueError: an interval of 0 or, at the start of training, in epochs where iterations are
-            counted; no labels, fewer than two classes, or others in ``test``.
+        ValueError: an interval of 0; at the start of training, no labels, fewer than two classes,
+            or others in ``test``.
         FileNotFoundError: at the start of training, no such folder. One that ``feature_eval``
             names is a warning: training goes on without the probe.
     """
@@ -92,11 +92,6 @@ class FeatureProbeHook(Hook):
     def before_train(self, runner: Runner) -> None:
         if self.interval < 0:
             return
-        if self.by_epoch and not isinstance(runner.train_loop, EpochBasedTrainLoop):
-            raise ValueError(
-                f'FeatureProbeHook has an interval of {self.interval} epochs, but this run counts '
-                'iterations: set by_epoch=False and interval to a number of them'
-            )
         train, test, optional = self._sources(runner)
         try:
             self._choose_images(train, test, input_shape(runner.cfg))

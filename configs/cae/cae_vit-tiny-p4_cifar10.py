@@ -12,3 +12,4 @@ _base_ = [
 
 # the released clipping of gradients; scales, like norms and biases, have no weight decay
 optim_wrapper = dict(clip_grad=dict(max_norm=3.0), paramwise_cfg=dict(flat_decay_mult=0.0))
+default_hooks = dict(probe=dict(type='FeatureProbeHook', interval=10, max_per_class=200))

@@ -61,5 +61,9 @@ custom_hooks = [
     dict(type='MomentumUpdateHook', momentum=0.99),
     dict(type='ContrastDiagnosisHook', interval=50),
 ]
-default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=18, max_keep_ckpts=1))
+default_hooks = dict(
+    logger=dict(interval=10),
+    checkpoint=dict(interval=18, max_keep_ckpts=1),
+    probe=dict(type='FeatureProbeHook', interval=6),
+)
 work_dir = 'work_dirs/quickstart'

@@ -15,3 +15,4 @@ custom_hooks = [
     dict(type='MomentumUpdateHook', momentum=0.99),
     dict(type='ContrastDiagnosisHook', interval=50),
 ]
+default_hooks = dict(probe=dict(type='FeatureProbeHook', interval=10, max_per_class=200))

@@ -9,3 +9,4 @@ _base_ = [
     '../_base_/schedules/adamw_coslr_cifar10.py',
     '../_base_/default_runtime.py',
 ]
+default_hooks = dict(probe=dict(type='FeatureProbeHook', interval=10, max_per_class=200))

@@ -1,10 +1,13 @@
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 
-from cmae_mm.evaluation import build_encoder, input_shape
+from cmae_mm.evaluation import build_encoder, input_shape, share_encoder
+from cmae_mm.models import build_model
 from cmae_mm.models.utils import sincos_position_embedding
+from tests.helpers.configs import PRETRAINING, read_config
 from tests.helpers.tiny import ARCH, initial_state, tiny_config
 
 COLORS = dict(mean=[120.0, 110.0, 100.0], std=[60.0, 50.0, 40.0])
@@ -140,3 +143,33 @@ def test_pooling_that_the_backbone_has_not():
         build_encoder(classifier_config(bare), pooling='cls')
     with pytest.raises(ValueError, match="choose 'avg' or 'cls'"):
         build_encoder(cmae_config(), pooling='max')
+
+
+SMALL = [path for path in PRETRAINING if path.stem.endswith(('cifar10', 'quickstart'))]
+
+
+def flags(model):
+    modes = [module.training for module in model.modules()]
+    return modes, [parameter.requires_grad for parameter in model.parameters()]
+
+
+@pytest.mark.parametrize('path', SMALL, ids=lambda path: path.stem)
+def test_an_encoder_in_training_is_probed_as_its_checkpoint_would_be(path, tmp_path):
+    cfg = read_config(path)
+    init_default_scope(cfg.default_scope)
+    cfg.model.backbone.arch.num_layers = 1
+    if 'teacher' in cfg.model:
+        cfg.model.teacher.checkpoint = None
+    model = build_model(cfg)
+    model.init_weights()
+    model.train()
+    before = flags(model)
+    encoder = share_encoder(model, cfg)
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'a.pth')
+    channels, *size = input_shape(cfg)
+    shown = images(2, channels, tuple(size))
+    assert torch.equal(encoder(shown), build_encoder(cfg, tmp_path / 'a.pth')(shown))
+    assert flags(model) == before
+    shared = encoder.backbone.state_dict()
+    for name, tensor in model.backbone.state_dict().items():
+        assert name.startswith('fusion') or shared[name].data_ptr() == tensor.data_ptr(), name
