@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from cmae_mm.evaluation.probes import linear_predict
 from mmengine.config import Config
 
 from cmae_mm import compat
-from cmae_mm.evaluation.probes import linear_predict
 from requirements.installer.environments import requirement_lines
 
 DEFAULT = {'torch': '2.10.0+cu128', 'mmengine': '0.10.12', 'mmcv': '2.3.6', 'mmpretrain': '1.3.6'}

@@ -115,7 +115,7 @@ def _is_for_people(record: logging.LogRecord) -> bool:
 def _speaker() -> FrameType:
     """The code that logs or warns: a record names mmengine's print_log instead of its caller."""
     frame = sys._getframe()
-    while frame.f_globals.get('__name__') in _CARRIERS:
+    while frame.f_globals.get('__name__') in _CARRIERS and frame.f_back:
         frame = frame.f_back
     return frame
 

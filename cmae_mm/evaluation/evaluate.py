@@ -68,15 +68,18 @@ def evaluate_features(
             (:mod:`~.images`, :mod:`~.features`, :mod:`~.feature_file`), or not for this probe.
         OSError: features or tokens can't be written.
     """
-    channels, *size = shape
+    channels, height, width = shape
+    size = (height, width)
     train_set = labelled_images(train, size, channels)
     test_set = labelled_images(test, size, channels, train_set.classes)
     if attentive:
         _check_attentive(train_set, features)
-    device, seconds = encoder.data_preprocessor.device, {}
-    files, stores = {}, {}
+    device = encoder.data_preprocessor.device
+    seconds: dict[str, float] = {}
+    files: dict[str, FeatureFile | None] = {}
+    stores: dict[str, TokenStore | None] = {}
     for name, images in (('train', train_set), ('test', test_set)):
-        files[name] = features and _feature_file(features, name, encoder, images, shape)
+        files[name] = _feature_file(features, name, encoder, images, shape) if features else None
         stores[name] = TokenStore(len(images)) if attentive else None
 
     def extract(images: LabelledImages, name: str) -> tuple[Tensor, Tensor]:
@@ -106,7 +109,7 @@ def evaluate_features(
     headline = 'mAP' if train_set.multi_label else 'accuracy'
     results = dict(knn=of_knn[headline], linear=of_probe[headline])
     if attentive:
-        known_tokens, tokens = (stores[name].tokens() for name in ('train', 'test'))
+        known_tokens, tokens = (store.tokens() for store in stores.values() if store)
         with _timed(seconds, 'attentive'):
             predicted = attentive_predict(known_tokens, known_labels, tokens, device=device)
         results['attentive'] = 100 * (predicted == labels).double().mean().item()

@@ -106,7 +106,7 @@ class LabelledImages(Dataset):
     def _label(self, info: dict) -> int | Tensor:
         if not self.multi_label:
             return int(info['gt_label'])
-        labels = torch.zeros(len(self.classes), dtype=torch.bool)
+        labels = torch.zeros(len(self.classes or ()), dtype=torch.bool)
         labels[torch.as_tensor(info['gt_label'], dtype=torch.long)] = True
         return labels
 

@@ -1,10 +1,14 @@
 """Metrics of scores for classes: accuracy, recall per class, AUROC, mean average precision."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from cmae_mm.compat import from_extra
 
-def classification_metrics(scores: Tensor, labels: Tensor) -> dict[str, float | list]:
+
+def classification_metrics(scores: Tensor, labels: Tensor) -> dict[str, Any]:
     """Compare scores with labels, by torchmetrics.
 
     Args:
@@ -65,11 +69,6 @@ def _per_cent(value: Tensor) -> float | list | None:
 
 def _torchmetrics():
     """Return torchmetrics' functions for classification; imported here, which takes seconds."""
-    try:
+    with from_extra('evaluation'):
         from torchmetrics.functional import classification
-    except ImportError as error:
-        raise ImportError(
-            f"metrics need torchmetrics ({error}): pip install 'cmae_mm[evaluation]', or "
-            'pip install torchmetrics'
-        ) from None
     return classification

@@ -1,13 +1,14 @@
 """Mean and second moments of features, and their effective rank."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
 
 
-class Moments(NamedTuple):
+@dataclass(frozen=True)
+class Moments:
     """Moments of N features of width D over all ranks, in float64.
 
     Attributes:

@@ -18,8 +18,8 @@ from cmae_mm.engine.stop_hook import outlive_signals
 
 from .encoder import FrozenEncoder, input_shape, share_encoder
 from .labelled_images import UNREADABLE, ProbeImages, find_labelled, spread
-from .online_classifier import OnlineClassifier
 from .neighbours import knn_predict
+from .online_classifier import OnlineClassifier
 
 _STATE = 'feature_probe'  # in a checkpoint
 
@@ -201,10 +201,10 @@ class FeatureProbeHook(Hook):
             _of_all_ranks(features[:share]), _of_all_ranks(labels[:share])
         )
         asked, truth = _readable(features[share:], labels[share:])
-        self._fit(known, known_labels, step)
+        classifier = self._fit(known, known_labels, step)
         if not len(known):
             raise ValueError('none of the images that the probe learns from can be read')
-        predictions = knn_predict(known, known_labels, asked), self.classifier.predict(asked)
+        predictions = knn_predict(known, known_labels, asked), classifier.predict(asked)
         counts = torch.stack(
             [*((p == truth).sum() for p in predictions), truth.new_tensor(len(truth))]
         )
@@ -232,13 +232,14 @@ class FeatureProbeHook(Hook):
                 labels.append(truth)
         return torch.cat(features), torch.cat(labels).to(device)
 
-    def _fit(self, features: Tensor, labels: Tensor, seed: int) -> None:
+    def _fit(self, features: Tensor, labels: Tensor, seed: int) -> OnlineClassifier:
         if self.classifier is None:
             self.classifier = OnlineClassifier(features.shape[1], self.classes, features.device)
             # of a run with other classes, it starts anew
             if self.state and self.state['linear']['bias'].shape == (self.classes,):
                 self.classifier.load_state_dict(self.state)
         self.classifier.fit(features, labels, seed)
+        return self.classifier
 
     def _report_to_checkpoints(self, runner: Runner) -> None:
         """Let the best checkpoint be saved where a validation would: after the epoch or step."""
