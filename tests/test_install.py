@@ -1,4 +1,4 @@
-"""The installer, with pip and the compiler replaced: what it does when, and what it says."""
+"""The installer, with uv, pip and the compiler replaced: what it does when, and what it says."""
 
 import ast
 import functools
@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from requirements.installer import checks, operators, virtual_environment
+from requirements.installer import checks, operators, uv, virtual_environment
 from requirements.installer.command_line import main
 from requirements.installer.environments import ENVIRONMENTS
 from requirements.installer.errors import InstallError
@@ -40,6 +40,7 @@ class Machine:
         monkeypatch.setenv('XDG_CACHE_HOME', str(folder / 'cache'))
         monkeypatch.setattr(VirtualEnvironment, 'run', lambda _, *args, **kwargs: self.run(*args))
         monkeypatch.setattr(operators, 'check_compiler', lambda: None)
+        monkeypatch.setattr(virtual_environment, 'pip_settings', lambda _: {})
         monkeypatch.setattr(sys, 'version_info', (3, 11, 7))
         self.free(100)
         self.checkout(folder / 'checkout')
@@ -82,6 +83,7 @@ def machine(monkeypatch, tmp_path):
 
 CREATE = [
     'making the environment',
+    'installing uv',
     'installing packages',
     'installing mmcv without operators',
     'installing this project',
@@ -103,7 +105,7 @@ def test_second_call_does_nothing(machine):
 
 def test_environments_are_apart(machine):
     machine.make('default')
-    assert machine.make('lint') == (0, ['making the environment', 'installing packages'])
+    assert machine.make('lint') == (0, CREATE[:3])
     assert machine.make('openmmlab') == (0, [c for c in CREATE if 'mmcv' not in c])
     assert machine.make('default') == (0, [])
 
@@ -232,6 +234,66 @@ def test_pip_installs_into_the_environment_whatever_its_configuration_says(venv,
     user, temporary = printed[0].split()
     assert user == '0'
     assert Path(temporary).parent == venv.folder
+
+
+PIP_CONFIGURATION = r"""
+:env:.cert='/my/ca.crt'
+:env:.find-links='/nowhere {here} https://a/links'
+global.extra-index-url='https://b/simple\nhttps://c/simple'
+global.index-url='https://user:secret@a/simple'
+global.timeout='5'
+install.timeout='9'
+list.format='columns'
+"""
+
+
+def test_uv_finds_packages_where_pip_is_configured_to(tmp_path, monkeypatch):
+    python = tmp_path / 'python'
+    listed = PIP_CONFIGURATION.format(here=tmp_path)
+    script = '#!/bin/sh\n[ "$*" = "-m pip config list" ] && cat <<\\END'
+    python.write_text(f'{script}{listed}END\n')
+    python.chmod(0o755)
+    assert uv.uv_variables(uv.pip_settings(python)) == {
+        'SSL_CERT_FILE': '/my/ca.crt',
+        'UV_FIND_LINKS': f'{tmp_path},https://a/links',
+        'UV_INDEX': 'https://b/simple https://c/simple',
+        'UV_DEFAULT_INDEX': 'https://user:secret@a/simple',
+        'UV_HTTP_TIMEOUT': '9',
+        'UV_INDEX_STRATEGY': 'unsafe-best-match',
+        'UV_NO_CONFIG': '1',
+    }
+
+
+def uv_install(venv, monkeypatch, **settings):
+    """The command and the variables that uv is started with."""
+    started = []
+    monkeypatch.setattr(virtual_environment, 'pip_settings', lambda _: settings)
+    monkeypatch.setattr(venv, 'run', lambda _, *command, **added: started.append((command, added)))
+    venv.uv_install('installing', 'x')
+    (((command,), variables),) = started
+    return command, variables
+
+
+def test_uv_installs_into_the_environment_and_leaves_users_variables_alone(venv, monkeypatch):
+    monkeypatch.setenv('UV_DEFAULT_INDEX', 'https://mine')
+    settings = {'index-url': 'https://a', 'no-index': 'true'}
+    command, variables = uv_install(venv, monkeypatch, **settings)
+    assert command[command.index('--python') + 1] == str(venv.python) == command[0]
+    assert '--no-index' in command
+    assert 'UV_DEFAULT_INDEX' not in variables
+    assert Path(variables['TMPDIR']).parent == venv.folder
+
+
+def test_uv_keeps_packages_for_other_environments_where_it_can_link_to_them(venv, monkeypatch):
+    monkeypatch.delenv('UV_CACHE_DIR', raising=False)
+    monkeypatch.setenv('XDG_CACHE_HOME', str(venv.root / 'cache'))
+    assert 'UV_NO_CACHE' not in uv_install(venv, monkeypatch)[1]
+    monkeypatch.setenv('XDG_CACHE_HOME', '/proc/nowhere')
+    assert uv_install(venv, monkeypatch)[1]['UV_NO_CACHE'] == '1'
+    monkeypatch.setenv('XDG_CACHE_HOME', str(venv.root))
+    assert uv.cache_variables(Path('/proc')) == {'UV_NO_CACHE': '1'}  # another disk
+    monkeypatch.setenv('UV_CACHE_DIR', str(venv.root))
+    assert uv.cache_variables(Path('/proc')) == {}
 
 
 def test_kept_wheel_that_does_not_work_is_compiled_anew(machine, tmp_path):
@@ -366,6 +428,10 @@ def test_failing_command_shows_the_end_of_its_output_and_where_the_rest_is(venv)
 def test_unreachable_index_is_told_from_other_failures(venv):
     retry = "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError'"
     assert 'cannot reach the package index' in fail_with(venv, retry)
+    refused = (
+        'error: Failed to fetch: ...\n  cause: error sending request for url (https://a/simple/)'
+    )
+    assert 'cannot reach the package index' in fail_with(venv, refused)
     assert 'cannot reach the package index' not in fail_with(venv, 'No space left on device')
 
 
@@ -530,11 +596,16 @@ def test_failure_ends_the_line(capsys):
     assert capsys.readouterr().out.splitlines()[-1] == '  compiling: failed'
 
 
-def test_pip_is_followed_by_package(monkeypatch):
+def test_uv_and_pip_are_followed_by_package(monkeypatch):
     monkeypatch.setattr(sys, 'stdout', Terminal())
     with Progress('installing packages (usually 3 minutes)') as progress:
         progress.show('  Downloading https://a.b/c/torch-2.10.whl (9 MB)')
         assert sys.stdout.line() == '  installing packages ... Downloading torch-2.10.whl'
+        progress.show('Downloading torch (857.6MiB)')
+        assert sys.stdout.line() == '  installing packages ... Downloading torch'
+        progress.show(' Downloaded numpy')
+        assert sys.stdout.line() == '  installing packages ... Downloaded numpy'
+        progress.show('  Downloading https://a.b/c/torch-2.10.whl (9 MB)')
         progress.show('  copying mmcv/ops/nms.py')
         assert sys.stdout.line() == '  installing packages ... Downloading torch-2.10.whl'
 

@@ -83,11 +83,11 @@ class Installer:
         shutil.rmtree(self.venv.folder, ignore_errors=True)
         check_space(self.environment, self.root)
         self.venv.make()
-        # One resolution: in several, pip undoes its earlier choices.
+        self.venv.pip('installing uv', 'install', '-r', str(requirement_file(self.root, 'uv')))
+        # One resolution: in several, later ones undo earlier choices.
         files = [str(requirement_file(self.root, name)) for name in self.environment.requirements]
-        self.venv.pip(
+        self.venv.uv_install(
             f'installing packages (usually {self.environment.usually})',
-            'install',
             *[argument for file in files for argument in ('-r', file)],
         )
         if self.environment.mmcv:

@@ -1,4 +1,4 @@
-"""A progress line for pip and ninja, with the time left while files compile."""
+"""A progress line for uv, pip and ninja, with the time left while files compile."""
 
 import re
 import shutil
@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 NINJA_STEP = re.compile(r'\s*\[(\d+)/(\d+)\] ')
-PIP_STEP = re.compile(r'\s*(Collecting|Downloading|Installing|Building) (?:\S*/)?(\S+)')
+PACKAGE_STEP = re.compile(r'\s*(Collecting|Download(?:ing|ed)|Installing|Building) (?:\S*/)?(\S+)')
 
 
 def say(text: str) -> None:
@@ -100,14 +100,14 @@ class Progress:
             self.shown = now
 
     def _step(self, output: str, now: float) -> str | None:
-        """Return the progress in a line of pip's or ninja's output, None if it has none."""
+        """Return the progress in a line of uv's, pip's or ninja's output, None if it has none."""
         if ninja := NINJA_STEP.match(output):
             done, total = map(int, ninja.groups())
             seconds = self.pace.seconds_left(done, total, now)
             step = f'{done} of {total} files'
             return step if seconds is None or done == total else f'{step}, {time_left(seconds)}'
-        if pip := PIP_STEP.match(output):
-            return ' '.join(pip.groups())
+        if package := PACKAGE_STEP.match(output):
+            return ' '.join(package.groups())
         return None
 
     def _redraw(self, text: str) -> None:

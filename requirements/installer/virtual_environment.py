@@ -1,4 +1,4 @@
-"""Running pip and Python in a virtual environment, with a progress line and a log."""
+"""Running uv, pip and Python in a virtual environment, with a progress line and a log."""
 
 import os
 import re
@@ -11,9 +11,11 @@ from pathlib import Path
 
 from .errors import InstallError
 from .progress import Progress
+from .uv import cache_variables, pip_settings, uv_variables
 
 NETWORK_TROUBLE = re.compile(
     'NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError|Max retries'
+    '|error sending request'  # uv's
 )
 
 
@@ -57,6 +59,27 @@ class VirtualEnvironment:
             # A user's PIP_USER or pip configuration must not redirect the packages.
             variables.update(TMPDIR=temporary, PIP_USER='0')
             self.run(what, [*command, *arguments], **variables)
+
+    def uv_install(self, what: str, *requirements: str) -> None:
+        """Install by the environment's uv, which is configured as its pip is.
+
+        uv resolves and downloads in parallel: a third of pip's time for the default environment.
+
+        Args:
+            what: what is installed, for the progress line.
+            requirements: as pip's command line has them.
+
+        Raises:
+            InstallError: uv failed.
+        """
+        settings = pip_settings(self.python)
+        variables = uv_variables(settings) | cache_variables(self.folder)
+        variables = {name: v for name, v in variables.items() if name not in os.environ}
+        no_index = ['--no-index'] if settings.get('no-index', 'false') in ('true', '1') else []
+        with tempfile.TemporaryDirectory(dir=self.folder) as temporary:
+            command = [str(self.python), '-m', 'uv', 'pip', 'install', *no_index, *requirements]
+            variables['TMPDIR'] = temporary  # may be small elsewhere
+            self.run(what, [*command, '--python', str(self.python)], **variables)
 
     def replace(self, what: str, *packages: str) -> None:
         """Install packages even if the same versions are installed, without their dependencies."""
