@@ -110,7 +110,7 @@ def from_extra(extra: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"the package '{(error.name or '').split('.')[0]}' is not installed: "
+            f"the package '{str(error.name).split('.')[0]}' is not installed: "
             f"pip install 'cmae_mm[{extra}]'",
             name=error.name,
         ) from error

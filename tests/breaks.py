@@ -348,7 +348,7 @@ BREAKS = [
     Break('cmae_mm/__main__.py', ' and not Path(argument).exists()', '', COLLECTION),
     Break('cmae_mm/__main__.py', 'check_versions()', 'pass', COLLECTION),
     Break('cmae_mm/__main__.py', "{'PYTHON': sys.executable, **os.environ}", 'os.environ', COLLECTION),
-    Break('cmae_mm/compat.py', "{error.name.split('.')[0]}", '{error.name}', 'tests/test_compat.py'),
+    Break('cmae_mm/compat.py', "{str(error.name).split('.')[0]}", '{error.name}', 'tests/test_compat.py'),
     Break('setup.py', "requirements('default', 'mmcv')", "requirements('default')", 'tests/test_compat.py'),
     Break('requirements/installer/virtual_environment.py', "PIP_USER='0'", "PIP_USER='1'", 'tests/test_install.py'),
 ]  # fmt: skip
