@@ -53,8 +53,8 @@ def fit_linear_probe(
     with C = 1 / (l2 * N); for several, binary cross-entropy summed over classes.
 
     The device holds the features in float32, standardised and turned to their principal axes,
-    along which each weight can be scaled by its curvature: L-BFGS then takes tens of steps instead
-    of hundreds to the same minimum.
+    along which each weight can be scaled by its curvature: L-BFGS then takes fewer steps to the
+    same minimum.
 
     Args:
         features: this rank's part, shape (n, D), of any precision; may be mapped from a file.
@@ -76,8 +76,9 @@ def fit_linear_probe(
     targets = labels[order].to(device)
     curvature = torch.cat([variances, variances.new_ones(1)]).float()
 
-    def train(count: int, l2: float, start: Tensor) -> Tensor:
-        return _minimise(_Objective(rows[:count], targets[:count], l2), curvature, start)
+    def train(count: int, l2: float, start: Tensor, tolerance: float) -> Tensor:
+        objective = _Objective(rows[:count], targets[:count], l2)
+        return _minimise(objective, curvature, start, tolerance)
 
     weights = torch.zeros(classes, rows.shape[1], device=device)
     if l2 is None:
@@ -85,12 +86,12 @@ def fit_linear_probe(
         loss_of = _Objective(rows[known:], targets[known:], 0.0)
         least, l2 = torch.inf, L2_GRID[0]
         for candidate in L2_GRID:
-            trained = train(known, candidate, weights)
+            trained = train(known, candidate, weights, tolerance=1e-5)
             loss = loss_of(trained)[0].item()
             if loss >= least:
                 break
             least, l2, weights = loss, candidate, trained
-    weights = train(len(order), l2, weights)
+    weights = train(len(order), l2, weights, tolerance=1e-9)
     weight = weights[:, :-1].double() @ to_axes.T
     return LinearProbe(weight.float(), weights[:, -1], of_all.mean.float(), l2)
 
@@ -154,8 +155,11 @@ def _losses_and_errors(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]
     return losses, errors
 
 
-def _minimise(objective: _Objective, curvature: Tensor, start: Tensor) -> Tensor:
-    """Minimise over weights of shape (classes, D + 1), whose columns differ in curvature."""
+def _minimise(objective: _Objective, curvature: Tensor, start: Tensor, tolerance: float) -> Tensor:
+    """Minimise over weights of shape (classes, D + 1), whose columns differ in curvature.
+
+    Stops when a step changes the loss by less than the tolerance.
+    """
     # while all classes are about as likely: p (1 - p) of the variance, with p = 1 / classes
     curvature = curvature / len(start)
     curvature[:-1] += objective.l2
@@ -165,7 +169,7 @@ def _minimise(objective: _Objective, curvature: Tensor, start: Tensor) -> Tensor
         [scaled],
         max_iter=_MAX_STEPS,
         tolerance_grad=1e-5,
-        tolerance_change=1e-9,
+        tolerance_change=tolerance,
         history_size=10,
         line_search_fn='strong_wolfe',
     )

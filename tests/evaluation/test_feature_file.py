@@ -61,6 +61,7 @@ def test_kept_features_are_those_of_memory_and_not_computed_again(images, tmp_pa
         assert torch.equal(features, expected[0]) and torch.equal(labels, expected[1])
         assert labels.tolist() == [0, 0, 1, 1, 1]
         assert encoder.backbone.shown == computed
+        assert open_file(tmp_path / 'kept').missing(range(6)) == []
 
 
 def test_an_interrupted_extraction_goes_on(images, tmp_path):
