@@ -74,50 +74,39 @@ def evaluate_features(
     test_set = labelled_images(test, size, channels, train_set.classes)
     if attentive:
         _check_attentive(train_set, features)
-    device = encoder.data_preprocessor.device
-    seconds: dict[str, float] = {}
+    how = dict(batch_size=batch_size, num_workers=num_workers)
+    sets = dict(train=train_set, test=test_set)
     files: dict[str, FeatureFile | None] = {}
     stores: dict[str, TokenStore | None] = {}
-    for name, images in (('train', train_set), ('test', test_set)):
+    seconds: dict[str, float] = {}
+    for name, images in sets.items():
         files[name] = _feature_file(features, name, encoder, images, shape) if features else None
         stores[name] = TokenStore(len(images)) if attentive else None
-
-    def extract(images: LabelledImages, name: str) -> tuple[Tensor, Tensor]:
-        how = dict(batch_size=batch_size, num_workers=num_workers, label=name)
-        return extract_own_features(encoder, images, files[name], store=stores[name], **how)
-
     with _timed(seconds, 'features'):
-        own, own_labels = extract(train_set, 'train')
+        (own, own_labels), (own_tests, own_test_labels) = (
+            extract_own_features(encoder, images, files[name], stores[name], label=name, **how)
+            for name, images in sets.items()
+        )
+        tests, labels = gather_rows(own_tests), gather_rows(own_test_labels)
         known_labels = gather_rows(own_labels)
-        tests, labels = (gather_rows(part) for part in extract(test_set, 'test'))
+    device = encoder.data_preprocessor.device
     classes = _number_of_classes(train_set, known_labels, labels)
     with _timed(seconds, 'knn'):
-        neighbours = nearest_over_ranks(tests, own, k, device=device)
-        by_neighbours = vote(*neighbours, known_labels, classes)
+        votes = vote(*nearest_over_ranks(tests, own, k, device=device), known_labels, classes)
     with _timed(seconds, 'linear'):
         of_all = moments(own, device=device)
         probe = fit_linear_probe(own, own_labels, classes, l2, seed, device, of_all)
-        by_probe = probe.scores(tests)
+        logits = probe.scores(tests)
     with _timed(seconds, 'retrieval'):
         found = retrieval(tests, labels, device=device)
     with _timed(seconds, 'metrics'):
-        of_knn, of_probe = (classification_metrics(s, labels) for s in (by_neighbours, by_probe))
-    if train_set.classes and not train_set.multi_label:
-        for of in (of_knn, of_probe):
-            recalls = zip(train_set.classes, of['recall_per_class'], strict=True)
-            of['recall_per_class'] = dict(recalls)
+        of_knn, of_linear = (_metrics(scores, labels, train_set) for scores in (votes, logits))
     headline = 'mAP' if train_set.multi_label else 'accuracy'
-    results = dict(knn=of_knn[headline], linear=of_probe[headline])
-    if attentive:
-        known_tokens, tokens = (store.tokens() for store in stores.values() if store)
-        with _timed(seconds, 'attentive'):
-            predicted = attentive_predict(known_tokens, known_labels, tokens, device=device)
-        results['attentive'] = 100 * (predicted == labels).double().mean().item()
-        results['token_bytes'] = known_tokens.nbytes + tokens.nbytes
-    return dict(
-        **results,
+    results = dict(
+        knn=of_knn[headline],
+        linear=of_linear[headline],
         knn_metrics=of_knn,
-        linear_metrics=of_probe,
+        linear_metrics=of_linear,
         l2=probe.l2,
         retrieval=found,
         effective_rank=effective_rank(of_all),
@@ -127,6 +116,22 @@ def evaluate_features(
         test_images=len(labels),
         seconds=seconds,
     )
+    if attentive:
+        tokens = [store.tokens() for store in stores.values() if store]
+        with _timed(seconds, 'attentive'):
+            predicted = attentive_predict(tokens[0], known_labels, tokens[1], device=device)
+        results['attentive'] = 100 * (predicted == labels).double().mean().item()
+        results['token_bytes'] = sum(part.nbytes for part in tokens)
+    return results
+
+
+def _metrics(scores: Tensor, labels: Tensor, images: LabelledImages) -> dict:
+    """Return the metrics, recall by the classes' names if they have any."""
+    metrics = classification_metrics(scores, labels)
+    if images.classes and not images.multi_label:
+        recalls = metrics['recall_per_class']
+        metrics['recall_per_class'] = dict(zip(images.classes, recalls, strict=True))
+    return metrics
 
 
 def _check_attentive(images: LabelledImages, features: str | Path | None) -> None:

@@ -112,6 +112,23 @@ def test_a_config_without_folders_needs_them_on_the_command_line(files, monkeypa
         run('evaluate_features.py', files / 'config.py', 'none')
 
 
+def test_a_classifiers_config_gives_the_data_sets_of_its_loaders(files, capsys):
+    cfg = Config.fromfile(files / 'config.py')
+    cfg.pop('feature_eval')
+    for split in ('train', 'test'):
+        dataset = dict(type='CustomDataset', data_root=str(files / split))
+        cfg[f'{split}_dataloader'] = dict(dataset=dataset)
+    cfg.dump(files / 'config.py')
+    shutil.rmtree(files / 'test' / 'dark')
+    shutil.copytree(files / 'train' / 'dark', files / 'other' / 'dark')
+    shutil.copytree(files / 'train' / 'light', files / 'other' / 'light')
+    option = f'test_dataloader.dataset.data_root={files / "other"}'
+    run(
+        'evaluate_features.py', files / 'config.py', 'none', '--workers', 0, '--cfg-options', option
+    )
+    assert '2 classes, 8 training and 8 test images' in capsys.readouterr().out
+
+
 def test_visualize_reconstruction_draws_a_column_an_image(files, monkeypatch):
     images = sorted((files / 'test' / 'dark').iterdir())[:3]
     out = files / 'x.png'
