@@ -168,9 +168,17 @@ def _number_of_classes(images: LabelledImages, known_labels: Tensor, labels: Ten
         raise ValueError(
             f'all readable images of {images.name} have one class: at least two are needed'
         )
-    if images.classes is not None:
+    if images.multi_label:
         return len(images.classes)
-    return int(max(known_labels.max(), labels.max())) + 1
+    used = int(max(known_labels.max(), labels.max())) + 1
+    if images.classes is None:
+        return used
+    if used > len(images.classes):
+        raise ValueError(
+            f'{images.name} has {len(images.classes)} classes, but an image has the label '
+            f'{used - 1}: labels count from 0'
+        )
+    return len(images.classes)
 
 
 @contextlib.contextmanager

@@ -138,6 +138,9 @@ def test_missing_labels_and_a_single_class_are_errors(folders, encoder):
     bare = annotations(folders, 'train', lambda c: {})
     with pytest.raises(ValueError, match='has no labels .gt_label., its images have img_path'):
         evaluate_features(encoder, bare, folders / 'test', (3, 4, 4))
+    from_one = [annotations(folders, s, lambda c: dict(gt_label=c + 1)) for s in ('train', 'test')]
+    with pytest.raises(ValueError, match='has 3 classes, but an image has the label 3'):
+        evaluate_features(encoder, *from_one, (3, 4, 4), num_workers=0)
     alike = annotations(folders, 'train', lambda c: dict(gt_label=1))
     with pytest.raises(ValueError, match='have one class: at least two'):
         evaluate_features(encoder, alike, folders / 'test', (3, 4, 4), num_workers=0)
