@@ -26,6 +26,8 @@ def report(failures: dict[int, ProcessFailure], ranks: int) -> str:
         failures: by rank.
         ranks: on this node.
     """
+    if all(failure.exitcode == INTERRUPTED for failure in failures.values()):
+        return 'interrupted; --resume goes on from there'
     first_to_last = sorted(failures.items(), key=lambda item: item[1].timestamp)
     causes = [item for item in first_to_last if not _is_consequence(item[1])]
     errors: dict[str, list[int]] = {}
@@ -48,8 +50,6 @@ def describe(failure: ProcessFailure) -> str:
         return failure.error_file_data['error'].rstrip()
     if failure.exitcode < 0:
         return f'killed by {failure.signal_name()}; dmesg says if memory ran out'
-    if failure.exitcode == INTERRUPTED:
-        return 'interrupted; --resume goes on from there'
     return f'ended with status {failure.exitcode}'
 
 

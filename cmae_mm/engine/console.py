@@ -21,8 +21,8 @@ from .errors import HOSTS
 
 _PACKAGE = __package__.partition('.')[0]
 _CARRIERS = {'logging', 'mmengine.logging.logger', 'warnings', __name__}  # of others' messages
-# These list every group of parameters.
-_DETAILS = (f'{_PACKAGE}.engine.optim_constructors',)
+# These list every group of parameters, and a dozen numbers every 50 steps.
+_DETAILS = {f'{_PACKAGE}.engine.{name}' for name in ('optim_constructors', 'contrast_hook')}
 _INSTALLED = {'site-packages', 'dist-packages'}
 
 _brief: ContextVar[bool] = ContextVar('brief', default=False)
@@ -174,8 +174,10 @@ class LiveLine:
         self.stack = contextlib.ExitStack()
         if loggers and not is_brief():
             self.stack.enter_context(logging_redirect_tqdm(list(loggers)))
+        # of a fixed size, since a container's terminal may have none: show() sees to the width
+        size = dict(ncols=1000, nrows=24)
         self.bar = self.stack.enter_context(
-            tqdm(bar_format='{desc}', file=sys.stderr, leave=False, delay=1e-9)
+            tqdm(bar_format='{desc}', file=sys.stderr, leave=False, **size)
         )
         self._open.append(self)
 

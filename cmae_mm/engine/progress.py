@@ -125,7 +125,8 @@ def _brief_losses(losses: Mapping[str, float]) -> str:
     parts = {name.removeprefix('loss_'): v for name, v in losses.items() if name != 'loss'}
     if not 1 <= len(parts) <= _MOST_LOSSES:
         parts = {'': losses['loss']} if 'loss' in losses else {}
-    return ' '.join(['loss', *(f'{name} {value:#.3g}'.strip() for name, value in parts.items())])
+    shown = (f'{name} {value:#.3g}'.strip() for name, value in parts.items())
+    return f'loss {" ".join(shown)}' if parts else ''
 
 
 def peak_memory() -> int:

@@ -110,20 +110,20 @@ def summary_of_training(runner: Runner) -> list[str]:
 def describe_model(model: nn.Module) -> str:
     """Name a model and its encoder, and say how large they are."""
     model = unwrap(model)
-    text = f'{type(model).__name__}, {_millions(model)}'
+    text = f'{type(model).__name__} {_millions(model)} M parameters'
     encoder = getattr(model, 'backbone', None)
     if encoder is None:
         return text
-    text += f'; encoder {type(encoder).__name__}, {_millions(encoder)}'
+    text += f', encoder {type(encoder).__name__} {_millions(encoder)} M'
     layers, width = getattr(encoder, 'layers', None), getattr(encoder, 'embed_dims', None)
     if isinstance(layers, nn.ModuleList) and width:
-        text += f', {len(layers)} blocks of width {width}'
+        text += f': {len(layers)} blocks of width {width}'
     return text
 
 
 def _millions(module: nn.Module) -> str:
     count = sum(parameter.numel() for parameter in module.parameters())
-    return f'{count / 1e6:.3g} M parameters'
+    return f'{count / 1e6:.3g}'
 
 
 def _images(loader) -> str:

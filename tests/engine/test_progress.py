@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 
 import pytest
@@ -7,7 +8,8 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from cmae_mm.engine.progress import ProgressHook
+from cmae_mm.engine.console import console
+from cmae_mm.engine.progress import ProgressHook, _brief_losses
 
 BATCH, STEPS = 4, 6
 
@@ -21,7 +23,7 @@ class Toy(BaseModel):
         return {'loss_toy': self.linear(inputs).square().mean()}
 
 
-def train(work_dir):
+def train(work_dir, interval=1):
     """A toy model through a real Runner; returns the Runner and its JSON log."""
     data = [{'inputs': torch.ones(2)} for _ in range(BATCH * STEPS)]
     runner = Runner(
@@ -30,7 +32,7 @@ def train(work_dir):
         train_dataloader=DataLoader(data, BATCH),
         train_cfg=dict(by_epoch=True, max_epochs=1),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
-        default_hooks=dict(logger=dict(type='LoggerHook', interval=1), checkpoint=None),
+        default_hooks=dict(logger=dict(type='LoggerHook', interval=interval), checkpoint=None),
         custom_hooks=[ProgressHook(window=3)],
         default_scope='mmpretrain',
         experiment_name=f'progress_{work_dir.name}',
@@ -56,22 +58,55 @@ def test_all_ranks_images_count(tmp_path, monkeypatch):
     assert log[0]['images_per_s'] == pytest.approx(3 * BATCH / times[0], rel=1e-3)
 
 
+def last_line(capsys):
+    """The last text on the live line, and what else was printed."""
+    printed = capsys.readouterr()
+    texts = [text.strip() for text in re.split('[\r\n]', printed.err) if text.strip()]
+    return texts[-1] if texts else '', printed.out
+
+
 def test_no_live_line_without_a_terminal(tmp_path, capsys):
     train(tmp_path)
-    assert f'/{STEPS} |' not in capsys.readouterr().err
+    assert f'{STEPS}/{STEPS}' not in last_line(capsys)[0]
+
+
+def on_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys.stdout, 'isatty', lambda: True)
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
 
 
 def test_live_line_on_a_terminal(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+    on_a_terminal(monkeypatch)
     train(tmp_path)
-    last = capsys.readouterr().err.split('\r')[-1]
-    assert f'{STEPS}/{STEPS} |' in last
-    for word in ('left', 'loss_toy=', 'images_per_s='):
-        assert word in last
+    line, _ = last_line(capsys)
+    assert re.fullmatch(
+        rf'{STEPS}/{STEPS}  00:00 left  loss toy [\d.e-]+  [\d.]+ img/s  data \d+%  \d\.\d GB', line
+    )
 
 
 def test_only_rank_0_draws(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+    on_a_terminal(monkeypatch)
     monkeypatch.setattr('cmae_mm.engine.progress.is_main_process', lambda: False)
     train(tmp_path)
-    assert f'/{STEPS} |' not in capsys.readouterr().err
+    assert f'{STEPS}/{STEPS}' not in last_line(capsys)[0]
+
+
+def test_a_line_per_logging_interval_on_a_brief_console(tmp_path, capsys):
+    with console():
+        train(tmp_path, interval=2)
+    _, out = last_line(capsys)
+    steps = re.findall(rf'^(\d)/{STEPS}  .*loss toy .* img/s', out, re.MULTILINE)
+    assert steps == ['2', '4', '6'] and '\r' not in out
+
+
+@pytest.mark.parametrize(
+    'losses, shown',
+    [
+        ({'loss': 3.0, 'loss_rc': 1.0, 'loss_ct': 2.0}, 'loss rc 1.00 ct 2.00'),
+        ({'loss': 0.5}, 'loss 0.500'),
+        ({'loss': 4.0, **{f'loss_{name}': 1.0 for name in 'abcd'}}, 'loss 4.00'),
+        ({}, ''),
+    ],
+)
+def test_few_losses_by_name_and_many_as_their_sum(losses, shown):
+    assert _brief_losses(losses) == shown
