@@ -35,9 +35,7 @@ def report(failures: dict[int, ProcessFailure], ranks: int) -> str:
     for rank, failure in causes or first_to_last[:1]:
         error = describe(failure)
         errors.setdefault(error, []).append(rank)
-        where = failure.error_file_data.get('where', '')
-        if 'CMAE_MM_TRACEBACK' not in where or error not in places:  # of rank 0, a log file
-            places[error] = where
+        places[error] = failure.error_file_data.get('where', '')
     return '\n'.join(
         f'error: {_names(found, ranks)}: {error} {places[error]}'.rstrip()
         for error, found in errors.items()

@@ -21,8 +21,12 @@ from .errors import HOSTS
 
 _PACKAGE = __package__.partition('.')[0]
 _CARRIERS = {'logging', 'mmengine.logging.logger', 'warnings', __name__}  # of others' messages
-# These list every group of parameters, and a dozen numbers every 50 steps.
-_DETAILS = {f'{_PACKAGE}.engine.{name}' for name in ('optim_constructors', 'contrast_hook')}
+# Details: every group of parameters, a dozen numbers every 50 steps, what SummaryHook says, too.
+_DETAILS = {
+    f'{_PACKAGE}.engine.optim_constructors',
+    f'{_PACKAGE}.engine.contrast_hook',
+    f'{_PACKAGE}.evaluation.probe_hook',
+}
 _INSTALLED = {'site-packages', 'dist-packages'}
 
 _brief: ContextVar[bool] = ContextVar('brief', default=False)

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import os
 import pickle
 import re
@@ -119,17 +118,16 @@ def _is_wrong_field(error: TypeError) -> bool:
         for frame, _ in traceback.walk_tb(error.__traceback__)
         if frame.f_code.co_name == 'build_from_cfg'
     ]
-    return wrong is not None and any(wrong[1] is None or wrong[1] in cfg for cfg in configs)
+    return bool(wrong) and any(wrong[1] is None or wrong[1] in cfg for cfg in configs)
 
 
 def _keep_traceback() -> str:
-    """Save the current traceback and return where."""
-    for handler in MMLogger.get_current_instance().handlers:
-        if isinstance(handler, logging.FileHandler) and handler.stream and handler.lock:
-            with contextlib.suppress(OSError), handler.lock:  # the disk may be full
-                handler.stream.write(traceback.format_exc())
-                handler.flush()
-                return f'traceback: {os.path.relpath(handler.baseFilename)}'
+    """Save the current traceback and return where: all ranks in the log file of rank 0."""
+    log = MMLogger.get_current_instance().log_file
+    if log is not None:
+        with contextlib.suppress(OSError), open(log, 'a') as file:  # the disk may be full
+            file.write(traceback.format_exc())
+            return f'traceback: {os.path.relpath(log)}'
     if os.environ.get('CMAE_MM_TRACEBACK') == '1':
         traceback.print_exc()
     return 'CMAE_MM_TRACEBACK=1 shows where'
