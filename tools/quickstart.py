@@ -47,6 +47,8 @@ def run(args: argparse.Namespace) -> None:
         results = run_quickstart(cfg)
         print(summarize(results['before'], results['after']))
         print(f'Report: {args.work_dir}/report.html')
+        checkpoint = f'{args.work_dir}/epoch_{cfg.train_cfg.max_epochs}.pth'
+        print(f'Next: python tools/downstream.py --checkpoint {checkpoint}')
 
 
 if __name__ == '__main__':

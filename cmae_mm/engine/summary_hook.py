@@ -1,6 +1,7 @@
 """What is run and what came of it, in a few lines on the console."""
 
 import os
+import sys
 from pathlib import Path
 
 import torch
@@ -161,11 +162,14 @@ def say_where_results_are(runner: Runner) -> None:
 
 
 def next_command(runner: Runner, checkpoint: str) -> str:
-    """Return the command that evaluates a checkpoint, or an empty string."""
-    config = runner.cfg.filename
+    """Return the command that evaluates a checkpoint, or an empty string.
+
+    It names the tool beside the one that runs, wherever the tools are installed.
+    """
+    tools, config = Path(os.path.relpath(sys.argv[0])).parent, runner.cfg.filename
     if isinstance(unwrap(runner.model), BaseSelfSupervisor):
         folders = '' if runner.cfg.get('feature_eval') else ' --train DIR --test DIR'
-        return f'python tools/evaluate_features.py {config} {checkpoint}{folders}'
+        return f'python {tools}/evaluate_features.py {config} {checkpoint}{folders}'
     if runner.cfg.get('test_dataloader'):
-        return f'python tools/test.py {config} {checkpoint}'
+        return f'python {tools}/test.py {config} {checkpoint}'
     return ''

@@ -259,7 +259,8 @@ def test_quickstart_is_tested_in_two_processes_as_in_one(quickstart, tmp_path):
     run = tmp_path / 'run'
     options = ['--work-dir', run, '--cfg-options', 'val_dataloader.num_workers=0']
     options += [f'{key}={value}' for key, value in quickstart.items()]
-    trained = process_here('train.py', QUICKSTART, *options, 'train_dataloader.num_workers=0')
+    options.append('train_dataloader.num_workers=0')
+    trained = process_here('train.py', QUICKSTART, '--verbose', *options)
     expected = re.findall(r'accuracy/top1: ([\d.]+)', trained.stdout)
     remove_logs(run)
     run_on_two_ranks('test.py', QUICKSTART, run / 'epoch_2.pth', *options)

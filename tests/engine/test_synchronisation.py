@@ -12,6 +12,7 @@ from torch.utils.data import default_collate
 
 from cmae_mm.compat import within
 from cmae_mm.engine import FiniteHook
+from cmae_mm.engine.console import console
 from cmae_mm.models import DALLETokenizer
 from cmae_mm.views import ViewParameters
 from tests.helpers.files import PIPELINE, write_images
@@ -162,7 +163,8 @@ def measured_run(folder, monkeypatch, guard, precision='float32'):
 
 
 @pytest.mark.skipif(within(torch.__version__, '<2.4'), reason='no fused AdamW on CPUs')
-def test_a_step_of_the_runner_reads_nothing_unless_it_logs(folder, monkeypatch):
+@pytest.mark.parametrize('verbose', [True, False])
+def test_a_step_of_the_runner_reads_nothing_unless_it_logs(folder, monkeypatch, capsys, verbose):
     # the views are made in the data loader, so that no tensor of the step is one of the host's
     pipeline = [*PIPELINE[:-1], dict(type='PackViews', where='worker')]
     monkeypatch.setattr('tests.helpers.runs.PIPELINE', pipeline)
@@ -172,7 +174,9 @@ def test_a_step_of_the_runner_reads_nothing_unless_it_logs(folder, monkeypatch):
         waits[step] = Waits('cpu')
         return waits[step]
 
-    runner = measured_run(folder, monkeypatch, guard)
+    with console(verbose):
+        runner = measured_run(folder, monkeypatch, guard)
+    assert ('3/9  ' in capsys.readouterr().out) != verbose
     quiet = {step for step in waits if not waits[step].found}
     assert quiet == {2, 4, 5, 7, 8}
     for name in ('loss', 'loss_rc', 'loss_ct', 'grad_norm'):
