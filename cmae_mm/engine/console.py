@@ -13,7 +13,6 @@ from contextvars import ContextVar
 from types import FrameType
 
 from mmengine.logging import MMLogger
-from termcolor import colored
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -141,8 +140,9 @@ def _log_warning(message, category, filename, lineno, file=None, line=None) -> N
 
 
 def _coloured(word: str) -> str:
-    plain = os.environ.get('NO_COLOR') or not sys.stdout.isatty()
-    return word if plain else colored(word, 'yellow')
+    """A word in yellow, where that can be seen; see no-color.org."""
+    plain = os.environ.get('NO_COLOR') or os.environ.get('TERM') == 'dumb'
+    return word if plain or not sys.stdout.isatty() else f'\x1b[33m{word}\x1b[0m'
 
 
 @contextlib.contextmanager

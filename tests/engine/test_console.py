@@ -162,7 +162,7 @@ def test_a_live_line_on_a_terminal_below_everything_else(on_a_terminal):
 
 
 def test_an_error_has_a_line_of_its_own_below_a_live_line(on_a_terminal):
-    status, written = on_a_terminal('custom_hooks.0.fail_at=2')
+    status, written = on_a_terminal('custom_hooks.0.fail_at=2', TERM='xterm')
     assert status == 1
     assert 'left' in written
     lines = [line for line in screen(written) if line]
