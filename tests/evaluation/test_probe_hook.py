@@ -16,6 +16,7 @@ from cmae_mm.evaluation import (
     build_encoder,
     evaluate_features,
 )
+from cmae_mm.evaluation.online_classifier import OnlineClassifier
 from cmae_mm.models import build_model
 from tests.helpers.files import write_images
 from tests.helpers.runs import EPOCHS, ITERATIONS, config, differences, state, train
@@ -199,6 +200,7 @@ def evaluate_a_rank(rank, folder):
         model=model, cfg=cfg, optim_wrapper=None, train_dataloader=SimpleNamespace(num_workers=0)
     )
     hook.before_train(runner)
+    hook.classifier = OnlineClassifier(24, 2, torch.device('cpu'), batch_size=2)
     metrics = hook._evaluate(runner, 1)
     return {**metrics, 'weight': hook.classifier.linear.weight.detach()}
 
