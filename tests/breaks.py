@@ -68,7 +68,7 @@ CAE_DATA_TESTS = 'tests/models/utils/test_cae_data_preprocessor.py'
 SCALE_TESTS = 'tests/checkpoints/test_layer_scales.py'
 ENCODERS = 'tests/demo/test_encoders.py'
 PROBE_TESTS = 'tests/evaluation/test_probe_hook.py tests/evaluation/test_encoder.py'
-LABELLED_TESTS = 'tests/evaluation/test_labelled_images.py'
+PROBE_IMAGES_TESTS = 'tests/evaluation/test_probe_images.py'
 ONLINE_TESTS = 'tests/evaluation/test_online_classifier.py'
 DIAGNOSIS = 'tests/models/losses/test_diagnosis.py tests/engine/test_contrast_hook.py'
 
@@ -82,7 +82,7 @@ CAE_DATA = 'cmae_mm/models/utils/cae_data_preprocessor.py'
 SCALES = 'cmae_mm/checkpoints/layer_scales.py'
 CONTRAST_HOOK = 'cmae_mm/engine/contrast_hook.py'
 PROBE_HOOK = 'cmae_mm/evaluation/probe_hook.py'
-LABELLED = 'cmae_mm/evaluation/labelled_images.py'
+PROBE_IMAGES = 'cmae_mm/evaluation/probe_images.py'
 ONLINE = 'cmae_mm/evaluation/online_classifier.py'
 VIEWS = 'cmae_mm/views.py'
 MASTER_IMAGE = 'cmae_mm/datasets/master_image.py'
@@ -104,16 +104,17 @@ BREAKS = [
     Break(PROBE_HOOK, 'runner.visualizer.add_scalars(scalars, step=step)', 'pass', PROBE_TESTS),
     Break(PROBE_HOOK, "runner.iter + 1}', runner.iter + 1)", "runner.iter + 1}', 0)", PROBE_TESTS),
     Break(PROBE_HOOK, 'self._report_to_checkpoints(runner)\n\n    def after_train(', 'pass\n\n    def after_train(', PROBE_TESTS),
+    Break(PROBE_HOOK, 'hook.before_train_epoch(runner)', 'pass', PROBE_TESTS),
     Break(PROBE_HOOK, 'if not optional:', 'if True:', PROBE_TESTS),
     Break(PROBE_HOOK, 'if other.classes != known.classes:', 'if False:', PROBE_TESTS),
     Break(PROBE_HOOK, 'parts=1 if test else 2', 'parts=1', PROBE_TESTS),
     Break('cmae_mm/engine/checkpoint_hook.py', ", 'probe/')", ')', PROBE_TESTS),
     Break('cmae_mm/evaluation/encoder.py', 'copy.deepcopy(model.data_preprocessor)', 'model.data_preprocessor', PROBE_TESTS),
     Break('cmae_mm/evaluation/encoder.py', 'in backbone.state_dict()}, assign=True)', "in backbone.state_dict()}, assign=True); backbone.to_empty(device='cpu')", PROBE_TESTS),
-    Break(LABELLED, 'np.arange(count) * len(group) // count', 'np.arange(count)', LABELLED_TESTS),
-    Break(LABELLED, 'if place < len(indices) else UNREADABLE', '', LABELLED_TESTS),
-    Break(LABELLED, 'if len(PurePath(path).parts) > 1', '', LABELLED_TESTS),
-    Break(LABELLED, 'range(rank, -(-len(indices) // world) * world, world)', 'range(rank, len(indices), world)', LABELLED_TESTS),
+    Break(PROBE_IMAGES, 'np.arange(count) * len(group) // count', 'np.arange(count)', PROBE_IMAGES_TESTS),
+    Break(PROBE_IMAGES, 'if place < len(indices) else UNREADABLE', '', PROBE_IMAGES_TESTS),
+    Break(PROBE_IMAGES, 'if len(PurePath(path).parts) > 1', '', PROBE_IMAGES_TESTS),
+    Break(PROBE_IMAGES, 'range(rank, -(-len(indices) // world) * world, world)', 'range(rank, len(indices), world)', PROBE_IMAGES_TESTS),
     Break(ONLINE, ' / (self.deviation + 1e-6)', '', ONLINE_TESTS),
     Break(ONLINE, "        self.optimizer.load_state_dict(state['optimizer'])\n", '', ONLINE_TESTS),
     Break(ONLINE, '.manual_seed(seed)', '.manual_seed(0)', ONLINE_TESTS),

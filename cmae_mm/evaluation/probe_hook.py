@@ -6,7 +6,7 @@ import time
 import torch
 from mmengine.config import Config
 from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook, Hook, IterTimerHook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
@@ -17,9 +17,9 @@ from cmae_mm.checkpoints import unwrap
 from cmae_mm.engine.stop_hook import outlive_signals
 
 from .encoder import FrozenEncoder, input_shape, share_encoder
-from .labelled_images import UNREADABLE, ProbeImages, find_labelled, spread
 from .neighbours import knn_predict
 from .online_classifier import OnlineClassifier
+from .probe_images import UNREADABLE, ProbeImages, find_labelled, spread
 
 _STATE = 'feature_probe'  # in a checkpoint
 
@@ -190,6 +190,9 @@ class FeatureProbeHook(Hook):
         runner.message_hub.update_scalars(scalars)
         runner.visualizer.add_scalars(scalars, step=step)
         self.unreported = metrics
+        for hook in runner.hooks:
+            if isinstance(hook, IterTimerHook):
+                hook.before_train_epoch(runner)  # else the next step would seem to wait for data
 
     def _evaluate(self, runner: Runner, step: int) -> dict[str, float]:
         """Return top-1 accuracies in per cent, by probe; those of all ranks' images."""

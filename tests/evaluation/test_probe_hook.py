@@ -3,10 +3,12 @@
 import json
 import random
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 import torch
+from mmengine.hooks import IterTimerHook
 from mmengine.registry import RUNNERS, init_default_scope
 
 from cmae_mm.checkpoints import load_run
@@ -182,6 +184,14 @@ def test_bad_input_ends_the_run_before_its_first_step(folder, probe, error, mess
     with pytest.raises(error, match=message):
         runner.train()
     assert runner.iter == 0
+
+
+def test_the_next_step_is_not_said_to_wait_for_data(monkeypatch):
+    timer, hook = IterTimerHook(), FeatureProbeHook()
+    timer.t, hook.spent, hook.started = 0.0, 0.0, 0.0
+    monkeypatch.setattr(hook, '_evaluate', lambda *args: dict(knn=50.0))
+    hook._probe(MagicMock(hooks=[timer]), 'epoch 1', 1)
+    assert timer.t > 0
 
 
 def test_intervals_that_make_no_sense():

@@ -18,8 +18,8 @@ from .images import image_pipeline
 UNREADABLE = -1  # in place of a label
 
 
-class LabelledImages(NamedTuple):
-    """Images that are known by their records only, and read later.
+class LabelledRecords(NamedTuple):
+    """Labels and records of images that are read later.
 
     Attributes:
         labels: int64 in [0, classes), shape (N,).
@@ -33,7 +33,7 @@ class LabelledImages(NamedTuple):
     record: Callable[[int], dict]
 
 
-def find_labelled(source: str | Path | dict) -> LabelledImages:
+def find_labelled(source: str | Path | dict) -> LabelledRecords:
     """Find labelled images; none is read.
 
     Args:
@@ -54,7 +54,7 @@ def find_labelled(source: str | Path | dict) -> LabelledImages:
     return found
 
 
-def _of_folders(root: str) -> LabelledImages:
+def _of_folders(root: str) -> LabelledRecords:
     if not Path(root).is_dir():
         raise FileNotFoundError(
             f'no folder {root!r}: give a folder with one sub-folder of images per class'
@@ -63,12 +63,12 @@ def _of_folders(root: str) -> LabelledImages:
     paths = [path for path in find_images(root)[0] if len(PurePath(path).parts) > 1]
     names = [PurePath(path).parts[0] for path in paths]
     classes, labels = np.unique(names, return_inverse=True)
-    return LabelledImages(
+    return LabelledRecords(
         labels, classes.tolist(), lambda index: {'img_path': str(Path(root, paths[index]))}
     )
 
 
-def _of_dataset(config: dict) -> LabelledImages:
+def _of_dataset(config: dict) -> LabelledRecords:
     dataset = DATASETS.build({**config, 'pipeline': []})
     labels = [dataset.get_data_info(index).get('gt_label') for index in range(len(dataset))]
     if not all(isinstance(label, (int, np.integer)) for label in labels):
@@ -79,7 +79,7 @@ def _of_dataset(config: dict) -> LabelledImages:
         )
     labels = np.array(labels, dtype=np.int64)
     classes = dataset.metainfo.get('classes') or np.unique(labels).tolist()
-    return LabelledImages(labels, list(classes), dataset.get_data_info)
+    return LabelledRecords(labels, list(classes), dataset.get_data_info)
 
 
 def _name(source: str | Path | dict) -> str:
@@ -126,7 +126,7 @@ class ProbeImages(Dataset):
 
     def __init__(
         self,
-        chosen: tuple[LabelledImages, np.ndarray],
+        chosen: tuple[LabelledRecords, np.ndarray],
         size: tuple[int, int],
         channels: int,
         rank: int = 0,

@@ -4,7 +4,7 @@ import torch
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
-from cmae_mm.evaluation.labelled_images import UNREADABLE, ProbeImages, find_labelled, spread
+from cmae_mm.evaluation.probe_images import UNREADABLE, ProbeImages, find_labelled, spread
 from tests.helpers.files import write_images
 
 LABELS = np.array([2, 0, 2, 2, 0, 2, 1, 2, 2, 2, 2])
