@@ -1,18 +1,7 @@
-_base_ = './cae-pixels_vit-base-p16.py'
+_base_ = ['./cae-pixels_vit-base-p16.py', './encoders_tiny.py']
 
 model = dict(
-    backbone=dict(
-        arch=dict(
-            _delete_=True,
-            embed_dims=96,
-            num_layers=4,
-            num_heads=3,
-            feedforward_channels=384,
-        ),
-        img_size=32,
-        patch_size=4,
-        drop_path_rate=0.0,
-    ),
+    backbone=dict(_base_.vit_tiny, drop_path_rate=0.0),
     # as many blocks as the other tiny decoders have
     neck=dict(
         embed_dims=96,

@@ -1,14 +1,10 @@
 # The released code's recipe (github.com/ZhichengHuang/CMAE at e786a52), which has no hybrid encoder, with it.
-_base_ = './cmae-published_vit-base-p16.py'
+_base_ = ['./cmae-published_vit-base-p16.py', './encoder_hybrid-base-p16.py']
 
 model = dict(
     backbone=dict(
+        _base_.hybrid_base,
         _delete_=True,
-        type='HybridViT',
-        arch='b',
-        img_size=224,
-        strides=(4, 2, 2),
-        fusion=True,  # of the stages: for reconstruction
         mask_ratio=0.65,
         mask_block=2,
         init_cfg=_base_.init_cfg,

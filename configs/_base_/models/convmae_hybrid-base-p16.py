@@ -1,16 +1,10 @@
 # ConvMAE (arXiv 2205.03892) as in the released code (github.com/Alpha-VL/ConvMAE at 4c97b4c), number for number:
 # tools/check_parity.py.
+_base_ = './encoder_hybrid-base-p16.py'
+
 model = dict(
     type='MaskedReconstruction',
-    backbone=dict(
-        type='HybridViT',
-        arch='b',
-        img_size=224,
-        strides=(4, 2, 2),
-        fusion=True,
-        mask_ratio=0.75,
-        mask_block=1,
-    ),
+    backbone=_base_.hybrid_base,
     neck=dict(
         type='CMAEPixelDecoder', decoder_embed_dim=512, decoder_depth=8, decoder_num_heads=16
     ),

@@ -1,17 +1,7 @@
-_base_ = './mae_vit-base-p16.py'
+_base_ = ['./mae_vit-base-p16.py', './encoders_tiny.py']
 
 model = dict(
-    backbone=dict(
-        arch=dict(
-            _delete_=True,
-            embed_dims=96,
-            num_layers=4,
-            num_heads=3,
-            feedforward_channels=384,
-        ),
-        img_size=32,
-        patch_size=4,
-    ),
+    backbone=_base_.vit_tiny,
     neck=dict(
         num_patches=64,
         patch_size=4,
