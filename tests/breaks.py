@@ -249,7 +249,7 @@ BREAKS = [
     Break('cmae_mm/engine/errors.py', 'bool(_LOST_PEER.search(message))', 'False', 'tests/tools/test_launch_report.py'),
     Break('tools/launch.py', 'errors.setdefault(error, []).append(rank)', 'errors[error] = [rank]', 'tests/tools/test_launch_report.py'),
     Break('tools/dist_launch.sh', '[ -z "${NODE_RANK:-}" ] ||', 'false ||', 'tests/tools/test_launch.py'),
-    Break('cmae_mm/models/backbones/plain.py', 'issubclass(encoder, VisionTransformer) and _takes_mask(encoder)', 'False', EVALUATION + ' ' + MODELS),
+    Break('cmae_mm/models/utils/plain.py', 'issubclass(encoder, VisionTransformer) and takes_mask(encoder)', 'False', EVALUATION + ' ' + MODELS),
     Break('cmae_mm/models/utils/build.py', "'data_preprocessor': cfg.get('data_preprocessor'), ", '', EVALUATION),
     Break('cmae_mm/checkpoints/names.py', "naming, tensors), tuple(patch_size)", "naming, tensors) + 1, tuple(patch_size)", CHECKPOINTS),
     # what is said of its contrast

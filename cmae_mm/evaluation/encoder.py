@@ -14,6 +14,7 @@ from cmae_mm.checkpoints import load_state_dict
 from cmae_mm.checkpoints.encoder import load_encoder_tensors
 from cmae_mm.cpu import use_fastest_linear
 from cmae_mm.models import build_model, plain_encoder
+from cmae_mm.models.utils import as_tokens
 
 
 class FrozenEncoder(BaseModel):
@@ -56,8 +57,7 @@ class FrozenEncoder(BaseModel):
         if getattr(self.data_preprocessor, 'channel_order', 'BGR') == 'BGR':
             images = images.flip(1)
         inputs = self.data_preprocessor({'inputs': images, 'data_samples': None})['inputs']
-        output = self.backbone(inputs)[-1].float()
-        return output.flatten(2).transpose(1, 2) if output.ndim == 4 else output
+        return as_tokens(self.backbone(inputs)[-1].float())
 
     def pool(self, tokens: Tensor) -> Tensor:
         """Pool the tokens of each image: (N, L, D) to (N, D)."""

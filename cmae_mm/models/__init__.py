@@ -1,6 +1,6 @@
 """The methods: algorithms, encoders, necks, heads and losses, in mmpretrain's folders."""
 
-from .backbones import CMAEViT, ConvStem, HybridViT, plain_encoder
+from .backbones import CMAEViT, ConvStem, HybridViT
 from .heads import CMAEPretrainHead, MimCoHead, ReconstructionHead, TokenHead
 from .losses import (
     BYOLLoss,
@@ -23,6 +23,7 @@ from .utils import (
     DALLETokenizer,
     FrozenTeacher,
     build_model,
+    plain_encoder,
 )
 
 __all__ = [

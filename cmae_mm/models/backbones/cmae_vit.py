@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from ..utils.build import note_small_arch
 from ..utils.encoder_layer import select, use_encoder_layers
 from ..utils.masking import PatchMask, PatchMasking
+from ..utils.plain import as_vision_transformer
 from ..utils.position_embedding import sincos_position_embedding
-from .plain import as_vision_transformer
 
 
 @MODELS.register_module()

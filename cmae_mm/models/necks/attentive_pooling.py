@@ -8,6 +8,8 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..utils.tokens import as_tokens
+
 
 @MODELS.register_module()
 class AttentivePooling(nn.Module):
@@ -56,9 +58,7 @@ class AttentivePooling(nn.Module):
             Shape (N, D), in a tuple as necks return it.
         """
         tokens = outputs[-1] if isinstance(outputs, (tuple, list)) else outputs
-        if tokens.ndim == 4:
-            tokens = tokens.flatten(2).transpose(1, 2)
-        return (self.norm(self.pool(tokens)),)
+        return (self.norm(self.pool(as_tokens(tokens))),)
 
     def pool(self, tokens: Tensor) -> Tensor:
         """Attend to the tokens: (N, L, D) to (N, D).

@@ -1,7 +1,5 @@
 """The frozen teacher: an encoder that gives targets and never learns."""
 
-import inspect
-
 import torch
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
@@ -10,6 +8,9 @@ from mmpretrain.registry import MODELS
 from torch import Tensor
 
 from cmae_mm.checkpoints import load_encoder
+
+from .plain import plain_encoder, takes_mask
+from .tokens import as_tokens
 
 
 class FrozenTeacher(BaseModule):
@@ -108,21 +109,19 @@ class FrozenTeacher(BaseModule):
             )
         output = self.encoder(images)[-1]
         if output.ndim == 4:  # a feature map
-            return None, output.flatten(2).transpose(1, 2)
+            return None, as_tokens(output)
         extra = self.encoder.num_extra_tokens
         return (output[:, 0] if extra else None), output[:, extra:]
 
 
 def _of_whole_images(backbone: dict) -> dict:
     """The config of an encoder that takes whole images and returns all tokens."""
+    backbone = plain_encoder(backbone)
     encoder = MODELS.get(backbone['type'])
-    if hasattr(encoder, 'plain_config'):
-        backbone = encoder.plain_config(backbone)
-        encoder = MODELS.get(backbone['type'])
-    if encoder is not None and 'mask' in inspect.signature(encoder.forward).parameters:
+    if encoder is not None and takes_mask(encoder):
         raise ValueError(
             f'the teacher sees whole images, {backbone["type"]} masks them: give its plain form, '
-            "type='VisionTransformer', which reads the same checkpoints"
+            'a class without a mask that reads the same checkpoints'
         )
     raw = 'raw' in getattr(encoder, 'OUT_TYPES', ())
     return {**backbone, 'out_type': 'raw'} if raw else dict(backbone)

@@ -25,7 +25,7 @@ def checkpoint_of(config, path, prefix='backbone.'):
     'config, teacher',
     [
         (tiny_config().backbone, tiny_config().backbone),
-        (dict(PLAIN, type='MAEViT'), PLAIN),
+        (dict(PLAIN, type='MAEViT'), dict(PLAIN, type='MAEViT')),
         (MOCO, MOCO),
     ],
     ids=['CMAE', 'MAE', 'MoCo v3'],
@@ -71,8 +71,8 @@ def test_a_teacher_that_is_to_train_is_an_error():
 
 
 def test_an_encoder_that_masks_is_an_error():
-    with pytest.raises(ValueError, match="MAEViT masks them.*type='VisionTransformer'"):
-        FrozenTeacher(dict(PLAIN, type='MAEViT'), None)
+    with pytest.raises(ValueError, match='SimMIMSwinTransformer masks them.*without a mask'):
+        FrozenTeacher(dict(type='SimMIMSwinTransformer', arch='T'), None)
 
 
 class Call:

@@ -4,6 +4,7 @@ import inspect
 
 from mmpretrain.models import VisionTransformer
 from mmpretrain.registry import MODELS
+from torch import nn
 
 _FIELDS = inspect.signature(VisionTransformer.__init__).parameters
 
@@ -21,7 +22,7 @@ def plain_encoder(backbone: dict, **overrides) -> dict:
     encoder = MODELS.get(backbone['type'])
     if hasattr(encoder, 'plain_config'):
         backbone = encoder.plain_config(backbone)
-    elif issubclass(encoder, VisionTransformer) and _takes_mask(encoder):
+    elif encoder and issubclass(encoder, VisionTransformer) and takes_mask(encoder):
         backbone = as_vision_transformer(backbone)
     return {**backbone, **overrides}
 
@@ -32,5 +33,6 @@ def as_vision_transformer(backbone: dict) -> dict:
     return {**fields, 'type': 'VisionTransformer'}
 
 
-def _takes_mask(encoder: type[VisionTransformer]) -> bool:
+def takes_mask(encoder: type[nn.Module]) -> bool:
+    """Whether an encoder's ``forward`` takes a mask, as those of the host's pre-training do."""
     return 'mask' in inspect.signature(encoder.forward).parameters
