@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
-from cmae_mm.evaluation.probes import linear_predict
 from mmengine.config import Config
 
 from cmae_mm import compat
@@ -146,8 +144,8 @@ def test_pip_is_asked_for_what_is_declared(monkeypatch):
 
 def test_a_missing_package_is_told_with_the_extra_that_brings_it(monkeypatch):
     monkeypatch.setitem(sys.modules, 'sklearn.linear_model', None)
-    with pytest.raises(ModuleNotFoundError) as error:
-        linear_predict(torch.zeros(2, 3), torch.tensor([0, 1]), torch.zeros(1, 3))
+    with pytest.raises(ModuleNotFoundError) as error, compat.from_extra('evaluation'):
+        import sklearn.linear_model  # noqa: F401
     assert str(error.value) == (
         "the package 'sklearn' is not installed: pip install 'cmae_mm[evaluation]'"
     )

@@ -113,12 +113,14 @@ def _in_config_code(parts: tuple[str, ...]) -> bool:
 def _is_wrong_field(error: TypeError) -> bool:
     """Whether a config gives a class a field that it lacks, or omits one that it needs."""
     wrong = _WRONG_FIELD.search(str(error))
+    if not wrong:
+        return False
     configs = [
         frame.f_locals['cfg']
         for frame, _ in traceback.walk_tb(error.__traceback__)
         if frame.f_code.co_name == 'build_from_cfg'
     ]
-    return bool(wrong) and any(wrong[1] is None or wrong[1] in cfg for cfg in configs)
+    return any(wrong[1] is None or wrong[1] in cfg for cfg in configs)
 
 
 def _keep_traceback() -> str:

@@ -169,7 +169,7 @@ def _number_of_classes(images: LabelledImages, known_labels: Tensor, labels: Ten
             f'all readable images of {images.name} have one class: at least two are needed'
         )
     if images.multi_label:
-        return len(images.classes)
+        return labels.shape[1]
     used = int(max(known_labels.max(), labels.max())) + 1
     if images.classes is None:
         return used
