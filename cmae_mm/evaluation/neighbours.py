@@ -11,7 +11,7 @@ def nearest(
     bank: Tensor,
     k: int,
     chunk: int = 1024,
-    bank_chunk: int = 65536,
+    bank_chunk: int = 16384,
     device: str | torch.device | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Find the ``k`` rows of a bank that are nearest to each query in cosine similarity.
