@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -56,6 +57,16 @@ def test_trains_on_two_cpu_ranks(tmp_path):
     assert '2 processes on the CPU, joined by gloo' in process.stdout
     assert len(scalars(tmp_path)) == 1  # 8 images, 2 ranks, batches of 4
     assert (tmp_path / 'run' / 'epoch_1.pth').is_file()
+
+
+def test_two_ranks_report_an_error_once(tmp_path):
+    process = run(['tools/dist_train.sh', CONFIG, '2'], tmp_path, 'train_dataloader.batch_size=0')
+    assert process.returncode == 1
+    (line,) = process.stderr.splitlines()
+    # the launcher may end one before it comes to its own error
+    assert re.match(r'error: (all 2 ranks|rank [01]): batch_size should be a positive', line)
+    (log,) = (tmp_path / 'run').glob('*/*.log')
+    assert f'{log.name})' in line and 'Traceback' in log.read_text()
 
 
 @pytest.mark.parametrize(
