@@ -19,7 +19,7 @@ from cmae_mm.engine.stop_hook import outlive_signals
 from .encoder import FrozenEncoder, input_shape, share_encoder
 from .neighbours import knn_predict
 from .online_classifier import OnlineClassifier
-from .probe_images import UNREADABLE, ProbeImages, find_labelled, spread
+from .probe_images import UNREADABLE, choose_images
 
 _STATE = 'feature_probe'  # in a checkpoint
 
@@ -94,7 +94,14 @@ class FeatureProbeHook(Hook):
             return
         train, test, optional = self._sources(runner)
         try:
-            self._choose_images(train, test, input_shape(runner.cfg))
+            self.images = choose_images(
+                train,
+                test,
+                self.max_per_class,
+                input_shape(runner.cfg),
+                get_rank(),
+                get_world_size(),
+            )
         except (FileNotFoundError, ValueError) as error:
             if not optional:
                 raise
@@ -128,31 +135,6 @@ class FeatureProbeHook(Hook):
                 'or the config of a data set'
             )
         return root, self.test, False
-
-    def _choose_images(self, train: str | dict, test: str | dict | None, shape: tuple) -> None:
-        known = find_labelled(train)
-        parts = spread(known.labels, self.max_per_class, parts=1 if test else 2)
-        bank, asked = (known, parts[0]), (known, parts[-1])
-        if test:
-            other = find_labelled(test)
-            if other.classes != known.classes:
-                differing = sorted(map(str, set(known.classes) ^ set(other.classes)))
-                raise ValueError(
-                    f'the test images of the probe have other classes than its training images: '
-                    f'{", ".join(differing[:5])}'
-                )
-            asked = other, spread(other.labels, self.max_per_class)[0]
-        elif not len(parts[1]):
-            raise ValueError(
-                f'one image per class in {train!r}: a probe needs more, or images to classify '
-                '(test)'
-            )
-        channels, *size = shape
-        ranks = get_rank(), get_world_size()
-        self.images = [
-            ProbeImages(chosen, tuple(size), channels, *ranks) for chosen in (bank, asked)
-        ]
-        self.classes = len(known.classes)
 
     def after_train_epoch(self, runner: Runner) -> None:
         if self.by_epoch and (
@@ -204,10 +186,10 @@ class FeatureProbeHook(Hook):
             _of_all_ranks(features[:share]), _of_all_ranks(labels[:share])
         )
         asked, truth = _readable(features[share:], labels[share:])
-        classifier = self._fit(known, known_labels, step)
         if not len(known):
             raise ValueError('none of the images that the probe learns from can be read')
-        predictions = knn_predict(known, known_labels, asked), classifier.predict(asked)
+        self._fit(known, known_labels, step)
+        predictions = knn_predict(known, known_labels, asked), self.classifier.predict(asked)
         counts = torch.stack(
             [*((p == truth).sum() for p in predictions), truth.new_tensor(len(truth))]
         )
@@ -235,14 +217,14 @@ class FeatureProbeHook(Hook):
                 labels.append(truth)
         return torch.cat(features), torch.cat(labels).to(device)
 
-    def _fit(self, features: Tensor, labels: Tensor, seed: int) -> OnlineClassifier:
+    def _fit(self, features: Tensor, labels: Tensor, seed: int) -> None:
         if self.classifier is None:
-            self.classifier = OnlineClassifier(features.shape[1], self.classes, features.device)
+            classes = self.images[0].classes
+            self.classifier = OnlineClassifier(features.shape[1], classes, features.device)
             # of a run with other classes, it starts anew
-            if self.state and self.state['linear']['bias'].shape == (self.classes,):
+            if self.state and self.state['linear']['bias'].shape == (classes,):
                 self.classifier.load_state_dict(self.state)
         self.classifier.fit(features, labels, seed)
-        return self.classifier
 
     def _report_to_checkpoints(self, runner: Runner) -> None:
         """Let the best checkpoint be saved where a validation would: after the epoch or step."""

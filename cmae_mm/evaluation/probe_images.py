@@ -122,6 +122,9 @@ class ProbeImages(Dataset):
         size: (height, width), in pixels.
         channels: of the images.
         rank, world: this rank, and the number of all.
+
+    Attributes:
+        classes: number of them.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class ProbeImages(Dataset):
         world: int = 1,
     ) -> None:
         images, indices = chosen
+        self.classes = len(images.classes)
         self.shape = (channels, *size)
         self.records, self.labels = [], []
         for place in range(rank, -(-len(indices) // world) * world, world):
@@ -155,3 +159,47 @@ class ProbeImages(Dataset):
         if results is None:
             return torch.zeros(self.shape, dtype=torch.uint8), UNREADABLE
         return results['image'], self.labels[index]
+
+
+def choose_images(
+    train: str | Path | dict,
+    test: str | Path | dict | None,
+    per_class: int,
+    shape: tuple[int, int, int],
+    rank: int = 0,
+    world: int = 1,
+) -> tuple[ProbeImages, ProbeImages]:
+    """Choose images to learn from and images to classify.
+
+    Args:
+        train, test: see :func:`find_labelled`; without ``test``, further images of ``train``.
+        per_class: largest number of images of a class in each.
+        shape: (channels, height, width) of the encoder's input.
+        rank, world: this rank, and the number of all.
+
+    Raises:
+        FileNotFoundError, ValueError: see there; or ``test`` has other classes, or ``train`` no
+            further images.
+    """
+    known = find_labelled(train)
+    parts = spread(known.labels, per_class, parts=1 if test else 2)
+    asked = (known, parts[-1])
+    if test:
+        other = find_labelled(test)
+        if other.classes != known.classes:
+            differing = sorted(map(str, set(known.classes) ^ set(other.classes)))
+            raise ValueError(
+                f'{_name(test)} has other classes than {_name(train)}, from which the probe '
+                f'learns: {", ".join(differing[:5])}'
+            )
+        asked = (other, spread(other.labels, per_class)[0])
+    elif not len(parts[1]):
+        raise ValueError(
+            f'one image per class in {_name(train)}: a probe needs more, or images '
+            'to classify (test)'
+        )
+    channels, *size = shape
+    ranks = dict(rank=rank, world=world)
+    return tuple(
+        ProbeImages(chosen, tuple(size), channels, **ranks) for chosen in ((known, parts[0]), asked)
+    )
