@@ -188,8 +188,8 @@ class FeatureProbeHook(Hook):
         asked, truth = _readable(features[share:], labels[share:])
         if not len(known):
             raise ValueError('none of the images that the probe learns from can be read')
-        self._fit(known, known_labels, step)
-        predictions = knn_predict(known, known_labels, asked), self.classifier.predict(asked)
+        classifier = self._fit(known, known_labels, step)
+        predictions = knn_predict(known, known_labels, asked), classifier.predict(asked)
         counts = torch.stack(
             [*((p == truth).sum() for p in predictions), truth.new_tensor(len(truth))]
         )
@@ -217,7 +217,7 @@ class FeatureProbeHook(Hook):
                 labels.append(truth)
         return torch.cat(features), torch.cat(labels).to(device)
 
-    def _fit(self, features: Tensor, labels: Tensor, seed: int) -> None:
+    def _fit(self, features: Tensor, labels: Tensor, seed: int) -> OnlineClassifier:
         if self.classifier is None:
             classes = self.images[0].classes
             self.classifier = OnlineClassifier(features.shape[1], classes, features.device)
@@ -225,6 +225,7 @@ class FeatureProbeHook(Hook):
             if self.state and self.state['linear']['bias'].shape == (classes,):
                 self.classifier.load_state_dict(self.state)
         self.classifier.fit(features, labels, seed)
+        return self.classifier
 
     def _report_to_checkpoints(self, runner: Runner) -> None:
         """Let the best checkpoint be saved where a validation would: after the epoch or step."""

@@ -198,8 +198,6 @@ def choose_images(
             f'one image per class in {_name(train)}: a probe needs more, or images '
             'to classify (test)'
         )
-    channels, *size = shape
-    ranks = dict(rank=rank, world=world)
-    return tuple(
-        ProbeImages(chosen, tuple(size), channels, **ranks) for chosen in ((known, parts[0]), asked)
-    )
+    channels, height, width = shape
+    how = ((height, width), channels, rank, world)
+    return ProbeImages((known, parts[0]), *how), ProbeImages(asked, *how)
