@@ -59,5 +59,6 @@ setup(
         'openmmlab': requirements('openmmlab'),
         'evaluation': requirements('runtime'),  # evaluation and demonstrations
         'shards': requirements('shards'),  # from a server
+        'trackers': requirements('trackers'),  # TensorBoard, Weights & Biases, MLflow, ClearML
     },
 )

@@ -17,13 +17,16 @@ from .skipped_images_hook import SkippedImagesHook
 from .start import LoadWeightsHook
 from .stop_hook import StopHook
 from .summary_hook import SummaryHook
+from .trackers import ClearMLTracker, MLflowTracker, TensorboardTracker, WandbTracker
 
 __all__ = [
     'CPUDistributedDataParallel',
+    'ClearMLTracker',
     'ContrastDiagnosisHook',
     'FiniteHook',
     'LayerDecayOptimWrapperConstructor',
     'LoadWeightsHook',
+    'MLflowTracker',
     'MomentumUpdateHook',
     'PrecisionOptimWrapper',
     'PretrainOptimWrapperConstructor',
@@ -35,4 +38,6 @@ __all__ = [
     'SkippedImagesHook',
     'StopHook',
     'SummaryHook',
+    'TensorboardTracker',
+    'WandbTracker',
 ]

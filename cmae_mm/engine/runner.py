@@ -1,5 +1,6 @@
 """A Runner whose runs survive."""
 
+import copy
 import functools
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
+from mmengine.visualization import Visualizer
 from torch import nn
 
 from cmae_mm.checkpoints import unwrap
@@ -57,7 +59,8 @@ class SafeRunner(Runner):
     are replaced by those of this package. A training loop of another type is left as it is.
 
     Fields of the config: ``trust_checkpoints=True`` reads files as mmengine does, which executes
-    the code in them; ``allow_batch_change=True`` resumes with another number of images per step.
+    the code in them; ``allow_batch_change=True`` resumes with another number of images per step;
+    ``trackers``, configs by name, go on logging to the same run of a tracker after a resume.
 
     Args:
         *args, **kwargs: of mmengine's Runner.
@@ -90,6 +93,15 @@ class SafeRunner(Runner):
         model = super().build_model(model)
         use_fastest_linear(model)
         return model
+
+    def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
+        """Build the visualizer; the config's ``trackers`` are among its backends."""
+        trackers = copy.deepcopy([*(self.cfg.get('trackers') or {}).values()])
+        if trackers and not isinstance(visualizer, Visualizer):
+            visualizer = dict(visualizer or {'type': 'Visualizer'})
+            backends = visualizer.get('vis_backends') or [{'type': 'LocalVisBackend'}]
+            visualizer['vis_backends'] = [*backends, *trackers]
+        return super().build_visualizer(visualizer)
 
     def setup_env(self, env_cfg: dict) -> None:
         """Set up the environment; ranks wait 5 minutes for each other unless the config says."""

@@ -1,0 +1,2 @@
+# TensorBoard: docs/trackers.md
+trackers = dict(tensorboard=dict(type='mmpretrain.TensorboardTracker'))
