@@ -16,7 +16,7 @@ if sys.orig_argv[1:3] != ['-m', 'cmae_mm']:
     find_packaged_configs()
 
     with quiet_imports():
-        from . import checkpoints, datasets, demo, downstream, engine, evaluation, models
+        from . import checkpoints, datasets, demo, downstream, engine, evaluation, models, pictures
 
 __all__ = [
     '__version__',
@@ -27,4 +27,5 @@ __all__ = [
     'engine',
     'evaluation',
     'models',
+    'pictures',
 ]

@@ -12,6 +12,8 @@ from .neighbours import knn_predict, nearest
 from .probe_hook import FeatureProbeHook
 from .reconstruction import (
     build_pretrained,
+    can_reconstruct,
+    draw_reconstructions,
     image_grid,
     reconstruct,
     save_reconstructions,
@@ -29,7 +31,9 @@ __all__ = [
     'attentive_predict',
     'build_encoder',
     'build_pretrained',
+    'can_reconstruct',
     'classification_metrics',
+    'draw_reconstructions',
     'effective_rank',
     'evaluate_features',
     'extract_features',

@@ -53,11 +53,14 @@ class FrozenEncoder(BaseModel):
     @torch.no_grad()
     def tokens(self, images: Tensor) -> Tensor:
         """Encode a batch of images to float32 (N, L, D), the class token, if any, first."""
+        return as_tokens(self.backbone(self.normalise(images))[-1].float())
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Turn uint8 images into the backbone's input, both (N, C, H, W)."""
         # the hosts' pipelines read BGR, and their preprocessors expect it
         if getattr(self.data_preprocessor, 'channel_order', 'BGR') == 'BGR':
             images = images.flip(1)
-        inputs = self.data_preprocessor({'inputs': images, 'data_samples': None})['inputs']
-        return as_tokens(self.backbone(inputs)[-1].float())
+        return self.data_preprocessor({'inputs': images, 'data_samples': None})['inputs']
 
     def pool(self, tokens: Tensor) -> Tensor:
         """Pool the tokens of each image: (N, L, D) to (N, D)."""

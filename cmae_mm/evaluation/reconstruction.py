@@ -1,17 +1,20 @@
 """Reconstructions by a pre-trained model of the patches hidden from it."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.config import Config
-from mmpretrain.models import BaseSelfSupervisor
+from mmpretrain.models import MAE, BaseSelfSupervisor
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from cmae_mm.checkpoints import load_state_dict, require_fit
-from cmae_mm.models import build_model
+from cmae_mm.models import ReconstructionHead, build_model
+from cmae_mm.models.utils.masking import as_patch_mask
 
 _HIDDEN = 127  # grey of a hidden patch
 _GAP = 4  # white pixels between the images of a grid
@@ -26,14 +29,21 @@ def build_pretrained(cfg: Config, checkpoint: str | Path) -> BaseSelfSupervisor:
         ValueError: the model does not reconstruct, or the checkpoint does not fit it.
     """
     model = build_model(cfg)
-    if not hasattr(model, 'reconstruct'):
+    if not can_reconstruct(model):
         raise ValueError(
-            f"{cfg.model.type} cannot reconstruct images: give a config with model.type='CMAE' or "
-            "'MaskedReconstruction'"
+            f"{cfg.model.type} cannot reconstruct images: give a config with model.type='CMAE', "
+            "'MaskedReconstruction', 'MAE' or 'ContextAutoencoder' (of pixels)"
         )
     require_fit(checkpoint, model, whole=True)
     model.load_state_dict(load_state_dict(checkpoint))
     return model.eval()
+
+
+def can_reconstruct(model: BaseSelfSupervisor) -> bool:
+    """Whether :func:`reconstruct` takes the model: it predicts pixels."""
+    if isinstance(model, MAE):
+        return True
+    return hasattr(model, 'reconstruct') and not model.with_target_generator
 
 
 def reconstruct(model: BaseSelfSupervisor, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,13 +58,26 @@ def reconstruct(model: BaseSelfSupervisor, images: Tensor) -> tuple[Tensor, Tens
         predicted, both uint8, (N, C, H, W). Visible pixels are the images' own.
     """
     normalise = model.data_preprocessor
-    predictions, mask = model.reconstruct(normalise({'inputs': images})['inputs'])
-    predictions = (
-        (predictions * normalise.std + normalise.mean).round().clamp(0, 255).to(torch.uint8)
-    )
-    hidden = mask.bool()  # (N, 1, H, W)
+    predict = getattr(model, 'reconstruct', None) or partial(_reconstruct_by_mae, model)
+    predictions, mask = predict(normalise({'inputs': images})['inputs'])
+    predictions = (predictions * normalise.std + normalise.mean).round().clamp(0, 255).to(images)
+    hidden = mask.bool().to(images.device)  # (N, 1, H, W)
     grey = torch.full_like(images, _HIDDEN)
     return torch.where(hidden, grey, images), torch.where(hidden, predictions, images)
+
+
+@torch.no_grad()
+def _reconstruct_by_mae(model: MAE, images: Tensor) -> tuple[Tensor, Tensor]:
+    """What :meth:`cmae_mm.models.CMAE.reconstruct` does, by mmpretrain's MAE."""
+    head = ReconstructionHead(
+        model.backbone.patch_resolution,
+        norm_pix=model.head.norm_pix,
+        patch_size=model.head.patch_size,
+        in_channels=images.shape[1],
+    )
+    tokens, mask, ids_restore = model.backbone(images)
+    pixels = model.neck(tokens, ids_restore)
+    return head.images(pixels.float(), images), head.pixel_mask(as_patch_mask(mask.bool().cpu()))
 
 
 def image_grid(rows: Sequence[Tensor]) -> Tensor:
@@ -87,8 +110,13 @@ def save_reconstructions(model: BaseSelfSupervisor, images: Tensor, path: str | 
     Raises:
         ValueError: images of neither 1 nor 3 channels.
     """
+    Image.fromarray(draw_reconstructions(model, images)).save(path)
+
+
+def draw_reconstructions(model: BaseSelfSupervisor, images: Tensor) -> np.ndarray:
+    """Draw the rows of :func:`save_reconstructions`, uint8, (H, W) or (H, W, 3)."""
     if images.shape[1] not in (1, 3):
         raise ValueError(f'images of {images.shape[1]} channels cannot be drawn: expected 1 or 3')
     masked, filled = reconstruct(model, images)
     grid = image_grid([images, masked, filled]).permute(1, 2, 0)  # (H, W, C)
-    Image.fromarray(grid.squeeze(2).numpy()).save(path)
+    return grid.squeeze(2).cpu().numpy()

@@ -6,13 +6,22 @@ from PIL import Image
 
 from cmae_mm.evaluation import (
     build_pretrained,
+    can_reconstruct,
     image_grid,
     reconstruct,
     save_reconstructions,
 )
 from cmae_mm.evaluation.reconstruction import _HIDDEN, _TILE
-from cmae_mm.models import CMAEDataPreprocessor
-from tests.helpers.tiny import initial_state, tiny_config, tiny_model
+from cmae_mm.models import CMAEDataPreprocessor, build_model
+from tests.helpers.tiny import (
+    ARCH,
+    DECODER,
+    HYBRID,
+    initial_state,
+    tiny_cae,
+    tiny_config,
+    tiny_model,
+)
 
 SCALE = dict(mean=[120.0, 110.0, 100.0], std=[60.0, 50.0, 40.0])
 
@@ -47,6 +56,75 @@ def test_visible_pixels_are_the_images_own_and_hidden_ones_are_not():
     assert torch.equal(torch.where(hidden, 0, masked), torch.where(hidden, 0, images()))
     assert torch.equal(torch.where(hidden, 0, filled), torch.where(hidden, 0, images()))
     assert (filled != images())[hidden.expand_as(filled)].float().mean() > 0.9
+
+
+def mae():
+    """mmpretrain's own."""
+    encoder = dict(type='MAEViT', arch=ARCH, img_size=16, patch_size=4, mask_ratio=0.5)
+    decoder = {k: v for k, v in DECODER.items() if k != 'mlp_ratio'}
+    config = dict(
+        type='MAE',
+        backbone=encoder,
+        neck=dict(type='MAEPretrainDecoder', num_patches=16, patch_size=4, embed_dim=24, **decoder),
+        head=dict(
+            type='MAEPretrainHead',
+            norm_pix=True,
+            patch_size=4,
+            loss=dict(type='PixelReconstructionLoss', criterion='L2'),
+        ),
+        data_preprocessor=dict(type='CMAEDataPreprocessor', **SCALE),
+    )
+    torch.manual_seed(0)
+    return build_model(Config(dict(model=config)))
+
+
+def convmae():
+    neck = dict(type='CMAEPixelDecoder', decoder_depth=1, **DECODER)
+    config = dict(
+        type='MaskedReconstruction',
+        backbone=dict(HYBRID, type='HybridViT'),
+        neck=neck,
+        head=dict(type='ReconstructionHead'),
+        data_preprocessor=dict(type='CMAEDataPreprocessor', **SCALE),
+    )
+    return build_model(Config(dict(model=config)))
+
+
+def hybrid():
+    return tiny_model(backbone=dict(HYBRID, type='HybridViT'))
+
+
+def cae():
+    scale = dict(type='CAEDataPreprocessor', **SCALE)
+    return tiny_cae(backbone=dict(img_size=16), data_preprocessor=scale)
+
+
+@pytest.mark.parametrize('build', [mae, convmae, hybrid, cae])
+def test_every_method_that_predicts_pixels_reconstructs(build):
+    torch.manual_seed(0)
+    model = build().eval()
+    assert can_reconstruct(model)
+    masked, filled = reconstruct(model, images())
+    hidden = (masked == _HIDDEN).all(dim=1, keepdim=True)
+    assert hidden.float().mean() == 0.5
+    assert torch.equal(torch.where(hidden, 0, filled), torch.where(hidden, 0, images()))
+    # each hidden patch has the mean of the true one, which norm_pix gives it
+    means = [torch.nn.functional.avg_pool2d(x.float(), 4).mean(dim=1) for x in (filled, images())]
+    assert (means[0] - means[1]).abs().mean() < 20
+    assert (filled != images())[hidden.expand_as(filled)].float().mean() > 0.9
+
+
+def test_the_hosts_mae_reconstructs_the_patches_that_it_hides(monkeypatch):
+    model = mae().eval()
+    truth = model.data_preprocessor({'inputs': images()})['inputs']
+
+    def knows(latent, ids_restore):
+        patches = model.head.patchify(truth)
+        mean, var = patches.mean(-1, keepdim=True), patches.var(-1, keepdim=True)
+        return (patches - mean) / (var + 1e-6).sqrt()
+
+    monkeypatch.setattr(model.neck, 'forward', knows)
+    assert torch.equal(reconstruct(model, images())[1], images())
 
 
 def test_a_perfect_prediction_gives_the_image():

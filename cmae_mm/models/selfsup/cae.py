@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..utils.build import build_derived, head_sizes
 from ..utils.initialisation import init_as_beit, init_truncated
-from ..utils.masking import PatchMask, inverted
+from ..utils.masking import PatchMask, PatchMasking, inverted, removed_patches
 from ..utils.momentum import MomentumPairs, start_targets_from_online
 
 
@@ -154,6 +154,21 @@ class ContextAutoencoder(BaseSelfSupervisor):
         """
         encoder = self.target_backbone or self.backbone
         return self.neck.project(self._encode(encoder, images, inverted(patch_mask)))
+
+    @torch.no_grad()
+    def reconstruct(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mask half of the patches at random and reconstruct them; see :meth:`.CMAE.reconstruct`.
+
+        The masks are of single patches: those of training come with the data. The targets must be
+        pixels, not a tokenizer's tokens.
+        """
+        masking = PatchMasking(self.backbone.patch_resolution, ratio=0.5)
+        patch_mask = masking(masking.noise(len(images), images.device))
+        prediction, _ = self.neck(self._encode(self.backbone, images, patch_mask), patch_mask)
+        removed = removed_patches(patch_mask)[..., None].expand_as(prediction)
+        pixels = prediction.new_zeros(*patch_mask.mask.shape, prediction.shape[-1])
+        pixels = pixels.scatter(1, removed, prediction).float()  # (N, L, patch² * C)
+        return self.head.images(pixels, images), self.head.pixel_mask(patch_mask)
 
     @staticmethod
     def _encode(encoder: nn.Module, images: Tensor, patch_mask: PatchMask) -> Tensor:

@@ -1,0 +1,76 @@
+"""The images that an encoder takes for most similar."""
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from .encoded import EncodedImages
+from .style import RIGHT, WRONG, image_axes, to_rgb
+
+
+def nearest(features: Tensor, others: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Find the most similar features by their cosine.
+
+    Args:
+        features: shape (M, D).
+        others: shape (N, D).
+        k: number to find; all N if there are fewer.
+
+    Returns:
+        indices into ``others``, most similar first, int64 (M, k), and their cosines, (M, k).
+    """
+    cosines = F.normalize(features, dim=1) @ F.normalize(others, dim=1).T
+    top = cosines.topk(min(k, len(others)), dim=1)
+    return top.indices, top.values
+
+
+def first_of_each_class(labels: Tensor, count: int) -> Tensor:
+    """Choose queries: the first image of each class, of at most ``count`` classes, spread evenly.
+
+    Args:
+        labels: int64, shape (N,).
+
+    Returns:
+        indices, int64, at most ``count``, by class.
+    """
+    classes = labels.unique()
+    step = max(1, -(-len(classes) // count))
+    return (labels == classes[::step, None]).int().argmax(dim=1)
+
+
+def draw_neighbours(asked: EncodedImages, bank: EncodedImages, count: int = 8, k: int = 6):
+    """Draw a row for each query: itself, then the images of the bank that are most similar.
+
+    A neighbour of the query's class has a blue frame and a tick, one of another class a red frame
+    and a cross; below stand its class and its cosine.
+
+    Args:
+        asked: queries are the first images of its classes.
+        bank: images to search, of the same classes.
+        count: of queries, at most.
+        k: neighbours of each.
+
+    Returns:
+        a matplotlib figure.
+    """
+    queries = first_of_each_class(asked.labels, count).tolist()
+    indices, cosines = nearest(asked.features[queries], bank.features, k)
+    figure, axes = image_axes(len(queries), 1 + indices.shape[1], tile=1.35)
+    figure.set_figheight(len(queries) * 1.55 + 0.3)
+    axes[0, 0].set_title('query', fontsize=10)
+    axes[0, 1].set_title('nearest first', fontsize=10, loc='left')
+    for axes_of_query, query, found, similar in zip(axes, queries, indices, cosines):
+        label = asked.labels[query]
+        axes_of_query[0].imshow(to_rgb(asked.image(query)))
+        axes_of_query[0].set_xlabel(asked.classes[label], fontsize=9, fontweight='bold', labelpad=2)
+        for axis, index, cosine in zip(axes_of_query[1:], found.tolist(), similar.tolist()):
+            _draw_neighbour(axis, bank, index, cosine, bank.labels[index] == label)
+    return figure
+
+
+def _draw_neighbour(axis, bank: EncodedImages, index: int, cosine: float, right: bool) -> None:
+    colour = RIGHT if right else WRONG
+    axis.imshow(to_rgb(bank.image(index)))
+    text = f'{"✓" if right else "✗"} {bank.classes[bank.labels[index]]} {cosine:.2f}'
+    axis.set_xlabel(text, fontsize=8, color=colour, labelpad=2)
+    for spine in axis.spines.values():
+        spine.set(visible=True, edgecolor=colour, linewidth=3)
