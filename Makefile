@@ -10,8 +10,9 @@ default = $(call install,default,.venv)
 openmmlab = $(call install,openmmlab,.venv-openmmlab)
 lint = $(call install,lint,.venv-lint)
 schema = .venv-lint/bin/check-jsonschema --quiet --builtin-schema vendor.
+docs = $(call install,docs,.venv-docs)
 
-.PHONY: help quickstart downstream test test-openmmlab reliability benchmark lint clean
+.PHONY: help quickstart downstream test test-openmmlab reliability benchmark lint docs clean
 
 help: ## list the targets
 	@echo 'make [PYTHON=python3.11] TARGET'
@@ -57,6 +58,11 @@ lint: ## check style, format, types and the files that GitHub reads
 	@$(schema)citation-file-format CITATION.cff
 	@.venv-lint/bin/hadolint Dockerfile
 
+docs: ## build the documentation into docs/_build/html; a warning is an error
+	@$(docs)
+	@.venv-docs/bin/python -m sphinx --builder html --fail-on-warning --keep-going --quiet $(ARGS) docs docs/_build/html
+	@echo 'Documentation: docs/_build/html/index.html'
+
 clean: ## remove environments and caches; keep data, runs and compiled operators
-	rm -rf .venv .venv-openmmlab .venv-lint .venv*.lock *.egg-info build .pytest_cache .ruff_cache .mypy_cache
+	rm -rf .venv .venv-openmmlab .venv-lint .venv-docs .venv*.lock *.egg-info build docs/_build .pytest_cache .ruff_cache .mypy_cache
 	find cmae_mm configs requirements tools tests -name __pycache__ -prune -exec rm -rf {} +

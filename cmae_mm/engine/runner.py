@@ -63,7 +63,8 @@ class SafeRunner(Runner):
     ``trackers``, configs by name, go on logging to the same run of a tracker after a resume.
 
     Args:
-        *args, **kwargs: of mmengine's Runner.
+        *args: of mmengine's Runner.
+        **kwargs: of mmengine's Runner.
 
     Raises:
         ValueError: to be resumed, but no whole checkpoint is there, or it is not to be trusted.

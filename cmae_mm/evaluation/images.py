@@ -21,7 +21,7 @@ _COLOR_TYPES = {1: 'grayscale', 3: 'color'}
 
 
 def image_pipeline(size: tuple[int, int], channels: int) -> list[Callable]:
-    """Return the transforms from ``img_path`` or ``img`` to ``image``, uint8 (channels, *size)."""
+    """Return the transforms from ``img_path`` or ``img`` to ``image``, uint8 ``(channels, *size)``."""
     load = LoadImage(_COLOR_TYPES.get(channels, 'unchanged'))
     return [partial(_load, load=load), partial(_fit, size=size)]
 
@@ -35,7 +35,7 @@ def load_image(path: str | Path, size: tuple[int, int], channels: int) -> Tensor
         channels: 1 (grey), 3 (RGB), or as many as the file has.
 
     Returns:
-        uint8, shape (channels, *size).
+        uint8, shape ``(channels, *size)``.
 
     Raises:
         ValueError: the file can't be read as an image.

@@ -5,8 +5,8 @@ def model_config(published: dict) -> dict:
     """Translate a config, making explicit what the released code hard-codes.
 
     Args:
-        published: ``model`` of a config of the released code (configs/
-            pre-training/cmae/*.py), or ``config`` of a fixture.
+        published: ``model`` of a config of the released code
+            (``configs/pre-training/cmae/*.py``), or ``config`` of a fixture.
 
     Returns:
         config of a ``CMAE``.

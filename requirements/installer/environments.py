@@ -54,6 +54,15 @@ ENVIRONMENTS = {
         gigabytes=0.2,
         usually='a few seconds',
     ),
+    'docs': Environment(
+        folder='.venv-docs',
+        requirements=('docs',),
+        project=False,  # its source is read, not imported
+        mmcv=False,
+        pythons=((3, 10), (3, 12)),
+        gigabytes=0.5,
+        usually='20 seconds',
+    ),
 }
 
 
