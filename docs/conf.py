@@ -13,7 +13,6 @@ from myst_parser.sphinx_ import Parser
 ROOT = Path(__file__).resolve().parents[1]
 
 project = 'cmae_mm'
-author = 'the authors of cmae_mm'
 release = runpy.run_path(str(ROOT / 'cmae_mm' / 'version.py'))['__version__']
 
 extensions = [
@@ -30,6 +29,7 @@ myst_heading_anchors = 3  # links to headings work as on GitHub
 myst_enable_extensions = ['colon_fence']
 
 html_theme = 'furo'
+html_show_copyright = False
 html_title = f'cmae_mm {release}'
 html_static_path = ['static']
 html_css_files = ['site.css']
@@ -65,5 +65,6 @@ def markdown_of(cell: dict) -> str:
 
 
 def setup(app) -> None:
+    """Read notebooks, too."""
     app.add_source_suffix('.ipynb', 'ipynb')
     app.add_source_parser(NotebookParser)

@@ -74,14 +74,6 @@ def test_rooms_for_any_training_loop_know_no_runner(room):
             assert not [name for name in imports(path) if name.startswith('mmengine.runner')], path
 
 
-def test_the_readme_shows_every_folder():
-    readme = (ROOT / 'README.md').read_text()
-    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name[0] != '_'}
-    assert set(re.findall(r'^cmae_mm/(\w+)/ ', readme, re.MULTILINE)) == folders
-    named = re.findall(r'^(\w[\w/.]*)  +\S', readme[readme.index('## Where things are') :], re.M)
-    assert named and all((ROOT / name).exists() for name in named)
-
-
 def test_a_forbidden_import_is_seen(tmp_path, monkeypatch):
     path = PACKAGE / 'views.py'
     monkeypatch.setattr(Path, 'read_text', lambda self: 'from .engine import ranks\nimport os')

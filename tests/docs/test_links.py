@@ -1,4 +1,4 @@
-"""Links of the pages lead somewhere: to a file of the repository, and to a heading that is there."""
+"""Links of the pages lead to a file of the repository, and to a heading that is there."""
 
 import json
 import re

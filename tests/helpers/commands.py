@@ -1,4 +1,4 @@
-"""Command lines of the docs, expanded by bash and parsed by the tools' own parsers, none carried out."""
+"""Commands of the docs: expanded by bash, parsed by the tools' own parsers, not carried out."""
 
 import argparse
 import contextlib
@@ -7,6 +7,7 @@ import inspect
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
@@ -20,19 +21,8 @@ from .docs import ROOT, blocks
 from .process import process_here
 
 # What pages call besides tools; anything else is unknown to bash, which fails.
-_PROGRAMS = (
-    'python',
-    'python3',
-    'pip',
-    'make',
-    'bash',
-    'srun',
-    'sbatch',
-    'mpirun',
-    'git',
-    'docker',
-)
-_PROGRAMS += ('uv', 'awk', 'ls', 'sort', 'ln', 'tensorboard', 'mlflow', 'wandb', 'unzip', 'tar')
+_PROGRAMS = ('python', 'python3', 'pip', 'make', 'bash', 'srun', 'sbatch', 'mpirun', 'git', 'uv')
+_PROGRAMS += ('docker', 'awk', 'ls', 'sort', 'ln', 'tensorboard', 'mlflow', 'wandb')
 _STUB = """#!/bin/sh
 { printf '%s\\037' "$LINE" "$0" "$@"; printf '\\036'; } >> "$RECORD"
 """
@@ -91,17 +81,17 @@ def _expanded(script, folder):
     record = folder / 'record'
     calls = record.read_text().split('\036')[:-1] if record.exists() else []
     fields = [call.split('\037')[:-1] for call in calls]
-    return [
-        Command(
-            int(line),
-            [program if program.startswith(('tools/', '.')) else Path(program).name, *args],
-        )
-        for line, program, *args in fields
-    ]
+    return [Command(int(line), [_named(program), *args]) for line, program, *args in fields]
+
+
+def _named(program):
+    return program if program.startswith(('tools/', '.')) else Path(program).name
 
 
 def tool_of(argv):
     """The Python tool that a command comes to, and its arguments; None if it is another program."""
+    if argv[:3] == ['python', '-m', 'cmae_mm'] and '--help' not in argv:
+        argv = _started_by_the_package(argv[3:])
     program, *rest = argv
     if program == 'tools/dist_train.sh':
         config, processes, *rest = rest
@@ -118,6 +108,19 @@ def tool_of(argv):
         if re.fullmatch(r'tools/[\w/]+\.py', word):
             return word.removeprefix('tools/'), argv[number + 1 :]
     return None
+
+
+def _started_by_the_package(arguments):
+    """What ``python -m cmae_mm ARGUMENTS...`` would replace its process by."""
+    from cmae_mm.__main__ import main
+
+    with (
+        mock.patch.object(sys, 'argv', ['cmae_mm', *arguments]),
+        mock.patch.object(os, 'execvpe') as execute,
+    ):
+        main()
+    (_, (_, tool, *rest), _) = execute.call_args.args
+    return [str(Path(tool).relative_to(ROOT)), *rest]
 
 
 class _Parsed(Exception):
@@ -151,8 +154,8 @@ def check_command(argv):
     """
     if found := tool_of(argv):
         options = parse(*found)
-        config = getattr(options, 'config', '')
-        if config.startswith('configs/'):
+        config = ROOT / getattr(options, 'config', '')
+        if config.is_relative_to(ROOT / 'configs'):
             check_options(config, getattr(options, 'cfg_options', {}))
     elif argv[0] == 'make':
         targets = re.findall(r'^([a-z-]+)(?=.*:.*##)', (ROOT / 'Makefile').read_text(), re.M)
@@ -174,10 +177,10 @@ def check_options(config, options):
         _check_option(cfg, key)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def read(config):
     """A config of the repository."""
-    return Config.fromfile(ROOT / config)
+    return Config.fromfile(config)
 
 
 def _check_option(cfg, key):

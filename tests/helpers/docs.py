@@ -10,7 +10,8 @@ from mmengine.config import Config
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('*.md'))]
 _BLOCK = re.compile(
-    r'(?:^ *<!-- (?P<mark>[^\n]*) -->\n)?^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```',
+    r'(?:^ *<!-- (?P<mark>[^\n]*) -->\n)?'
+    r'^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```',
     re.MULTILINE | re.DOTALL,
 )
 
