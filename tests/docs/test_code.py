@@ -29,6 +29,28 @@ def test_commands_are_taken(page, tmp_path):
     assert not wrong, '\n'.join(wrong)
 
 
+@pytest.mark.parametrize(
+    'command, message',
+    [
+        ('python tools/train.py', 'required: config'),
+        ('python tools/train.py {} --work-directory x', 'unrecognized arguments: --work-directory'),
+        ('python tools/train.py {} --cfg-options model.mask=1', "nothing takes 'mask'"),
+        ('python tools/train.py {} --cfg-options param_scheduler.2.end=1', 'no item 2'),
+        ('tools/dist_train.sh {} 2 --workdir', 'unrecognized arguments: --workdir'),
+        ('python tools/convert_checkpoint.py a.pth b.pth --to onnx', "invalid choice: 'onnx'"),
+        ('make docks', 'no target'),
+        ('trian CONFIG', 'command not found'),
+    ],
+)
+def test_a_wrong_command_is_seen(command, message, tmp_path):
+    page = tmp_path / 'page.md'
+    command = command.format('configs/cmae/cmae_vit-small-p16_folder.py')
+    page.write_text(f'text\n\n```bash\n{command}\n```\n')
+    with pytest.raises(AssertionError, match=message):
+        for found in commands_of(page, tmp_path / 'shell'):
+            check_command(found.argv)
+
+
 @every_page
 def test_python_and_marked_commands_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

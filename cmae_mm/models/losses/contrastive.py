@@ -24,7 +24,7 @@ class InfoNCELoss(BaseModule):
 
     Args:
         temperature: t > 0.
-        loss_weight: w.
+        loss_weight: the factor w.
     """
 
     def __init__(self, temperature: float = 0.07, loss_weight: float = 1.0) -> None:
@@ -75,7 +75,7 @@ class BYOLLoss(CosineSimilarityLoss):
     loss, shifted and scaled.
 
     Args:
-        loss_weight: w.
+        loss_weight: the factor w.
     """
 
     def __init__(self, loss_weight: float = 1.0) -> None:

@@ -23,7 +23,7 @@ class PatchInfoNCELoss(BaseModule):
     Args:
         temperature: t > 0.
         keys: 'image' or 'batch'.
-        loss_weight: w.
+        loss_weight: the factor w.
 
     Raises:
         ValueError: temperature not positive, or unknown keys.
