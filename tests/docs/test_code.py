@@ -5,6 +5,7 @@ empty folder that the page's Python blocks share.
 """
 
 import ast
+import os
 import shlex
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from tests.helpers.commands import check_command, commands_of, tool_of
-from tests.helpers.docs import PAGES, blocks, config_from_text
+from tests.helpers.docs import PAGES, ROOT, blocks, config_from_text
 from tests.helpers.process import process_here
 
 every_page = pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
@@ -101,4 +102,5 @@ def write_pretrained():
 PREPARED = {
     'detection.md': lambda: Path('data/parts').mkdir(parents=True),
     'export.md': write_pretrained,
+    'model_index.md': lambda: os.chdir(ROOT),
 }

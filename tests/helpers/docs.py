@@ -60,5 +60,5 @@ def python_blocks(name):
 def config_from_text(text, folder):
     """A config that is put into a folder instead of the project's root."""
     path = folder / 'own.py'
-    path.write_text(text.replace("_base_ = '", f"_base_ = '{ROOT}/"))
+    path.write_text(re.sub(r"_base_ = '(?!\w+::)", f"_base_ = '{ROOT}/", text))
     return Config.fromfile(path)
