@@ -1,4 +1,4 @@
-_base_ = ['./cae-pixels_vit-base-p16.py', './encoders_tiny.py']
+_base_ = ['./cae-pixels_vit-base-p16.py', '../encoders/tiny.py']
 
 model = dict(
     backbone=dict(_base_.vit_tiny, drop_path_rate=0.0),

@@ -1,5 +1,5 @@
 # The released code's recipe (github.com/ZhichengHuang/CMAE at e786a52), which has no hybrid encoder, with it.
-_base_ = ['./cmae-published_vit-base-p16.py', './encoder_hybrid-base-p16.py']
+_base_ = ['./cmae-published_vit-base-p16.py', '../encoders/hybrid-base-p16.py']
 
 model = dict(
     backbone=dict(

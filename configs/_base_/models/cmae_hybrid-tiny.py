@@ -1,4 +1,4 @@
-_base_ = ['./cmae_vit-tiny-p4.py', './encoder_hybrid-base-p16.py']
+_base_ = ['./cmae_vit-tiny-p4.py', '../encoders/hybrid-base-p16.py']
 
 model = dict(
     backbone=dict(_base_.hybrid_base, _delete_=True, **_base_.hybrid_tiny),

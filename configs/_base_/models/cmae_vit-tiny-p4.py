@@ -1,4 +1,4 @@
-_base_ = ['./cmae_vit-base-p16.py', './encoders_tiny.py']
+_base_ = ['./cmae_vit-base-p16.py', '../encoders/tiny.py']
 
 decoder = dict(decoder_embed_dim=64, decoder_num_heads=2)
 projector = dict(hid_channels=256, out_channels=64)

@@ -1,6 +1,6 @@
 # ConvMAE (arXiv 2205.03892) as in the released code (github.com/Alpha-VL/ConvMAE at 4c97b4c), number for number:
 # tools/check_parity.py.
-_base_ = './encoder_hybrid-base-p16.py'
+_base_ = '../encoders/hybrid-base-p16.py'
 
 model = dict(
     type='MaskedReconstruction',

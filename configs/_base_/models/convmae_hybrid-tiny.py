@@ -1,5 +1,5 @@
 # The encoder of cmae_hybrid-tiny, the decoder of mae_vit-tiny-p4.
-_base_ = ['./convmae_hybrid-base-p16.py', './encoders_tiny.py']
+_base_ = ['./convmae_hybrid-base-p16.py', '../encoders/tiny.py']
 
 model = dict(
     backbone=dict(_base_.hybrid_base, _delete_=True, **_base_.hybrid_tiny),

@@ -1,4 +1,4 @@
-_base_ = ['./mae_vit-base-p16.py', './encoders_tiny.py']
+_base_ = ['./mae_vit-base-p16.py', '../encoders/tiny.py']
 
 model = dict(
     backbone=_base_.vit_tiny,

@@ -1,4 +1,4 @@
-_base_ = ['./mimco_vit-base-p16.py', './encoders_tiny.py']
+_base_ = ['./mimco_vit-base-p16.py', '../encoders/tiny.py']
 
 projector = dict(hid_channels=256)
 model = dict(

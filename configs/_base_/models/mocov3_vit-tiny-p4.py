@@ -1,4 +1,4 @@
-_base_ = ['./mocov3_vit-base-p16.py', './encoders_tiny.py']
+_base_ = ['./mocov3_vit-base-p16.py', '../encoders/tiny.py']
 
 sizes = dict(hid_channels=256, out_channels=64)
 model = dict(
