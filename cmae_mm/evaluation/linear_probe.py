@@ -86,7 +86,7 @@ def fit_linear_probe(
         loss_of = _Objective(rows[known:], targets[known:], 0.0)
         least, l2 = torch.inf, L2_GRID[0]
         for candidate in L2_GRID:
-            trained = train(known, candidate, weights, tolerance=1e-5)
+            trained = train(known, candidate, weights, tolerance=1e-7)
             loss = loss_of(trained)[0].item()
             if loss >= least:
                 break
