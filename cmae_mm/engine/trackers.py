@@ -1,6 +1,7 @@
 """Experiment trackers: mmengine's, whose runs and step axes survive a resume."""
 
 import os
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -106,7 +107,7 @@ class WandbTracker(Tracker, WandbVisBackend):
         self,
         save_dir: str,
         init_kwargs: dict | None = None,
-        define_metric_cfg: list | dict = ({'name': '*', 'step_metric': 'step'},),
+        define_metric_cfg: Sequence[dict] = ({'name': '*', 'step_metric': 'step'},),
         **kwargs,
     ) -> None:
         super().__init__(

@@ -21,7 +21,7 @@ _COLOR_TYPES = {1: 'grayscale', 3: 'color'}
 
 
 def image_pipeline(size: tuple[int, int], channels: int) -> list[Callable]:
-    """Return the transforms from ``img_path`` or ``img`` to ``image``, uint8 ``(channels, *size)``."""
+    """Return the transforms to ``image``, uint8 ``(channels, *size)``, from a path or pixels."""
     load = LoadImage(_COLOR_TYPES.get(channels, 'unchanged'))
     return [partial(_load, load=load), partial(_fit, size=size)]
 

@@ -29,7 +29,10 @@ class EncodedImages(NamedTuple):
 
     def image(self, row: int) -> Tensor:
         """Read the image of a row of features again, uint8 (C, H, W)."""
-        return self.folder[self.indices[row]]['image']
+        sample = self.folder[self.indices[row]]
+        if sample is None:
+            raise ValueError(f'{self.folder.name}: image {self.indices[row]} can no longer be read')
+        return sample['image']
 
 
 def encode_images(
@@ -47,7 +50,10 @@ def encode_images(
         ValueError: none of the images can be read.
     """
     count = min(most, len(folder))
-    samples, indices, labels, features = [], [], [], []
+    samples: list[dict] = []
+    indices: list[int] = []
+    labels: list[int] = []
+    features: list[Tensor] = []
 
     def encode() -> None:
         features.append(encoder(torch.stack(samples).to(encoder.data_preprocessor.device)).cpu())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,9 @@ class PictureHook(Hook):
         Raises:
             ValueError: nothing.
         """
-        draws = [_reconstruction] if can_reconstruct(model) else []
+        draws: list[Callable[[nn.Module, Tensor], np.ndarray]] = []
+        if can_reconstruct(model):
+            draws.append(_reconstruction)
         if isinstance(getattr(model, 'backbone', None), VisionTransformer):
             draws.append(_attention)
         if not draws:
@@ -105,7 +108,8 @@ class PictureHook(Hook):
         count = min(self.count, len(found))
         channels, *size = shape
         chosen = [found[order * len(found) // count] for order in range(count)]
-        return torch.stack([load_image(folder / path, size, channels) for path in chosen])
+        load = partial(load_image, size=(size[0], size[1]), channels=channels)
+        return torch.stack([load(folder / path) for path in chosen])
 
     def after_train_epoch(self, runner: Runner) -> None:
         if self.by_epoch and self.every_n_epochs(runner, self.interval):
