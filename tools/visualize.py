@@ -5,6 +5,7 @@ python tools/visualize.py reconstruction CONFIG CHECKPOINT IMAGES...
 python tools/visualize.py attention CONFIG CHECKPOINT IMAGES... [--heads]
 python tools/visualize.py embedding CONFIG CHECKPOINT [--images DIR]
 python tools/visualize.py neighbours CONFIG CHECKPOINT [--images DIR] [--bank DIR]
+python tools/visualize.py overview CONFIG CHECKPOINT [--images DIR] [--bank DIR]
 python tools/visualize.py curves WORK_DIR...
 """
 
@@ -34,6 +35,7 @@ from cmae_mm.pictures import (
     draw_curves,
     draw_embedding,
     draw_neighbours,
+    draw_overview,
     embed,
     encode_images,
     read_curves,
@@ -82,12 +84,17 @@ def parse_args() -> argparse.Namespace:
     kind.add_argument('--method', choices=METHODS, default='tsne')
     kind.add_argument('--most', type=int, default=2000, help='images to draw')
 
+    def add_search(kind: argparse.ArgumentParser, queries: int, k: int) -> None:
+        kind.add_argument('--images', help='class folders (default: feature_eval.test)')
+        kind.add_argument('--bank', help='class folders to search (default: feature_eval.train)')
+        kind.add_argument('--queries', type=int, default=queries, help='images, of a class each')
+        kind.add_argument('--k', type=int, default=k, help='neighbours of each')
+        kind.add_argument('--most', type=int, default=5000, help='images to search')
+
     kind = add_kind(draw_the_neighbours, 'most similar images, classes right or wrong', encoder)
-    kind.add_argument('--images', help='class folders (default: feature_eval.test of the config)')
-    kind.add_argument('--bank', help='class folders to search (default: feature_eval.train)')
-    kind.add_argument('--queries', type=int, default=8, help='images, of a class each')
-    kind.add_argument('--k', type=int, default=6, help='neighbours of each')
-    kind.add_argument('--most', type=int, default=5000, help='images to search')
+    add_search(kind, queries=8, k=6)
+    kind = add_kind(draw_the_overview, 'all of it for a few images, as README has it', 'a CMAE')
+    add_search(kind, queries=5, k=4)
 
     kind = add_kind(draw_the_curves, 'losses and metrics of runs', '')
     kind.add_argument('runs', nargs='+', metavar='WORK_DIR', help='work folders')
@@ -150,10 +157,25 @@ def draw_the_embedding(args: argparse.Namespace) -> str:
 
 def draw_the_neighbours(args: argparse.Namespace) -> str:
     cfg, encoder = open_encoder(args)
-    asked = encode(cfg, encoder, args.images, 'test', args.most)
-    bank = encode(cfg, encoder, args.bank, 'train', args.most, asked.classes)
+    asked, bank = search(args, cfg, encoder)
     save(draw_neighbours(asked, bank, args.queries, args.k), args.out)
     return f'of {len(bank.indices)} images; blue frames: of the same class'
+
+
+def search(
+    args: argparse.Namespace, cfg: Config, encoder: FrozenEncoder
+) -> tuple[EncodedImages, EncodedImages]:
+    asked = encode(cfg, encoder, args.images, 'test', args.most)
+    return asked, encode(cfg, encoder, args.bank, 'train', args.most, asked.classes)
+
+
+def draw_the_overview(args: argparse.Namespace) -> str:
+    cfg, encoder = open_encoder(args)
+    model = build_pretrained(cfg, args.checkpoint).to(args.device)
+    asked, bank = search(args, cfg, encoder)
+    set_random_seed(args.seed)
+    save(draw_overview(model, encoder, asked, bank, args.queries, args.k), args.out)
+    return f'neighbours of {len(bank.indices)} images; blue frames: of the same class'
 
 
 def draw_the_curves(args: argparse.Namespace) -> str:

@@ -16,20 +16,13 @@ from mmengine.runner import find_latest_checkpoint, set_random_seed
 from cmae_mm.checkpoints import summarise_run
 from cmae_mm.engine.errors import require_writable
 from cmae_mm.engine.resume import INTERRUPTED, POINTER, newest_checkpoint
-from cmae_mm.evaluation import (
-    build_encoder,
-    build_pretrained,
-    evaluate_features,
-    input_shape,
-    load_image,
-    save_reconstructions,
-)
+from cmae_mm.evaluation import build_encoder, evaluate_features, input_shape
 
 from . import report
 from .pictures import ensure_builtin_images
+from .quickstart_pictures import draw_pictures
 from .stopwatch import Stopwatch
 
-_LOSSES = ('loss_rc', 'loss_ct')
 _RESULTS = 'results.json'
 
 
@@ -38,8 +31,8 @@ def run_quickstart(cfg: Config) -> dict[str, dict]:
 
     A run that was interrupted goes on where it was; one that had ended starts anew.
 
-    Leaves in ``cfg.work_dir``: mmengine's logs and checkpoint, ``losses.png``,
-    ``reconstructions.png``, ``results.json`` and ``report.html``.
+    Leaves in ``cfg.work_dir``: mmengine's logs and checkpoint, ``results.json``, ``report.html``
+    and its pictures as PNGs.
 
     Args:
         cfg: config of a CMAE that trains on ``BuiltinImages`` and has them in
@@ -68,8 +61,7 @@ def run_quickstart(cfg: Config) -> dict[str, dict]:
     checkpoint = find_latest_checkpoint(cfg.work_dir)
     after = timed('Evaluate the pre-trained encoder', _evaluate, cfg, checkpoint)
     results = dict(before=before, after=after, seconds=timed.seconds)
-    losses = {name: runner.message_hub.get_scalar(f'train/{name}').data[0] for name in _LOSSES}
-    timed('Draw and report', _report, cfg, results, checkpoint, losses)
+    timed('Draw and report', _report, cfg, results, checkpoint)
     return results
 
 
@@ -97,38 +89,20 @@ def _evaluate(cfg: Config, checkpoint) -> dict[str, float]:
     return evaluate_features(encoder, **cfg.feature_eval, shape=input_shape(cfg))
 
 
-def _report(cfg: Config, results: dict, checkpoint: str, losses: dict) -> None:
+def _report(cfg: Config, results: dict, checkpoint: str) -> None:
     out = Path(cfg.work_dir)
-    report.draw_losses(losses, out / 'losses.png')
-    caption = _draw_reconstructions(cfg, checkpoint, out / 'reconstructions.png')
     report.write_page(
         out / 'report.html',
         'CMAE quickstart',
         report.summarize(results['before'], results['after']),
         {
             'Frozen features': _accuracies(results),
-            'Reconstructions': report.picture(out / 'reconstructions.png', caption),
-            'Losses': report.picture(out / 'losses.png', 'Losses in pre-training.'),
+            **draw_pictures(cfg, checkpoint),
             'What was run': report.table(_settings(cfg, results, checkpoint)),
             'Time': report.table(_times(results['seconds'])),
         },
     )
     (out / _RESULTS).write_text(json.dumps(results, indent=2) + '\n')  # the run has ended
-
-
-def _draw_reconstructions(cfg: Config, checkpoint: str, path: Path) -> str:
-    """Draw a test picture of each class and return a caption."""
-    channels, height, width = input_shape(cfg)
-    folders = sorted(Path(cfg.feature_eval.test).iterdir())
-    images = [load_image(min(folder.iterdir()), (height, width), channels) for folder in folders]
-    set_random_seed(cfg.randomness.seed)
-    save_reconstructions(build_pretrained(cfg, checkpoint), torch.stack(images), path)
-    return (
-        'Test pictures. Rows: original; what the encoder sees '
-        f'({cfg.model.backbone.mask_ratio:.0%} of the patches are hidden); hidden patches '
-        'as reconstructed, with the mean and contrast of the true patch, which the model '
-        f'does not predict. Columns: {", ".join(folder.name for folder in folders)}.'
-    )
 
 
 def _accuracies(results: dict) -> str:

@@ -5,20 +5,18 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from matplotlib.figure import Figure
-
-_LOSSES = {'loss_rc': 'reconstruction', 'loss_ct': 'contrast'}
-_WINDOW = 10  # steps
-
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
        padding: 0 1rem; color: #222; }}
 table {{ border-collapse: collapse; margin: 1rem 0; }}
 th, td {{ padding: .3rem 1rem .3rem 0; border-bottom: 1px solid #ddd; text-align: left; }}
+table {{ display: block; overflow-x: auto; }}
 img {{ max-width: 100%; }}
+@media (max-width: 40rem) {{ .picture {{ overflow-x: auto; }}
+                            .picture img {{ max-width: none; height: auto; min-width: 40rem; }} }}
 figure {{ margin: 1.5rem 0; }} figcaption {{ color: #555; }}
 </style></head><body>
 <h1>{title}</h1>
@@ -26,24 +24,6 @@ figure {{ margin: 1.5rem 0; }} figcaption {{ color: #555; }}
 {sections}
 </body></html>
 """
-
-
-def draw_losses(losses: dict[str, Sequence[float]], path: str | Path) -> None:
-    """Draw the losses of a training, averaged over ten steps, as a PNG.
-
-    Args:
-        losses: one value per step, by ``loss_rc`` and ``loss_ct``.
-        path: of the PNG.
-    """
-    figure = Figure(figsize=(9, 3), layout='constrained')
-    axes = figure.subplots(1, len(_LOSSES))
-    for axis, (key, name) in zip(axes, _LOSSES.items(), strict=True):
-        window = min(_WINDOW, len(losses[key]))
-        smooth = np.convolve(losses[key], np.full(window, 1 / window), mode='valid')
-        axis.plot(np.arange(len(smooth)) + window, smooth)
-        axis.set(title=f'{name} ({key})', xlabel='step')
-        axis.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
 
 
 def summarize(before: dict[str, float], after: dict[str, float]) -> str:
@@ -68,8 +48,8 @@ def picture(png: str | Path, caption: str) -> str:
     data = base64.b64encode(Path(png).read_bytes()).decode()
     caption = html.escape(caption)
     return (
-        f'<figure><img alt="{caption}" src="data:image/png;base64,{data}">'
-        f'<figcaption>{caption}</figcaption></figure>'
+        f'<figure><div class="picture"><img alt="{caption}" src="data:image/png;base64,{data}">'
+        f'</div><figcaption>{caption}</figcaption></figure>'
     )
 
 

@@ -6,6 +6,7 @@ from .embedding import draw_embedding, embed
 from .encoded import EncodedImages, encode_images
 from .hook import PictureHook
 from .neighbours import draw_neighbours, first_of_each_class, nearest
+from .overview import draw_overview
 from .style import save
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     'draw_curves',
     'draw_embedding',
     'draw_neighbours',
+    'draw_overview',
     'embed',
     'encode_images',
     'first_of_each_class',

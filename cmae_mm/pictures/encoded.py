@@ -34,6 +34,10 @@ class EncodedImages(NamedTuple):
             raise ValueError(f'{self.folder.name}: image {self.indices[row]} can no longer be read')
         return sample['image']
 
+    def images(self, rows: list[int]) -> Tensor:
+        """Read the images of some rows again, uint8 (len(rows), C, H, W)."""
+        return torch.stack([self.image(row) for row in rows])
+
 
 def encode_images(
     encoder: FrozenEncoder, folder: ClassFolder, most: int = 2000, batch_size: int = 64

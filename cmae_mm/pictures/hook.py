@@ -88,7 +88,7 @@ class PictureHook(Hook):
         if not draws:
             raise ValueError(
                 f'PictureHook can draw nothing of {type(model).__name__}, which neither '
-                'reconstructs nor has a Vision Transformer: remove it from custom_hooks'
+                'reconstructs nor has a Vision Transformer: remove it from the hooks'
             )
         return draws
 

@@ -40,8 +40,8 @@ def first_of_each_class(labels: Tensor, count: int) -> Tensor:
 def draw_neighbours(asked: EncodedImages, bank: EncodedImages, count: int = 8, k: int = 6):
     """Draw a row for each query: itself, then the images of the bank that are most similar.
 
-    A neighbour of the query's class has a blue frame and a tick, one of another class a red frame
-    and a cross; below stand its class and its cosine.
+    A neighbour of the query's class has a blue frame and a tick, one of another class an orange
+    frame and a cross; below stand its class and its cosine.
 
     Args:
         asked: queries are the first images of its classes.
@@ -59,15 +59,16 @@ def draw_neighbours(asked: EncodedImages, bank: EncodedImages, count: int = 8, k
     axes[0, 0].set_title('query', fontsize=10)
     axes[0, 1].set_title('nearest first', fontsize=10, loc='left')
     for axes_of_query, query, found, similar in zip(axes, queries, indices, cosines):
-        label = asked.labels[query]
+        label = int(asked.labels[query])
         axes_of_query[0].imshow(to_rgb(asked.image(query)))
         axes_of_query[0].set_xlabel(asked.classes[label], fontsize=9, fontweight='bold', labelpad=2)
         for axis, index, cosine in zip(axes_of_query[1:], found.tolist(), similar.tolist()):
-            _draw_neighbour(axis, bank, index, cosine, bank.labels[index] == label)
+            draw_neighbour(axis, bank, index, cosine, right=int(bank.labels[index]) == label)
     return figure
 
 
-def _draw_neighbour(axis, bank: EncodedImages, index: int, cosine: float, right: bool) -> None:
+def draw_neighbour(axis, bank: EncodedImages, index: int, cosine: float, right: bool) -> None:
+    """Draw an image with its class and cosine, framed by whether the class is right."""
     colour = RIGHT if right else WRONG
     axis.imshow(to_rgb(bank.image(index)))
     text = f'{"✓" if right else "✗"} {bank.classes[bank.labels[index]]} {cosine:.2f}'

@@ -28,14 +28,3 @@ def test_tables_keep_their_cells():
     assert report.table([('k', 'v'), ('a', '<1>')]) == (
         '<table><tr><th>k</th><th>v</th></tr>\n<tr><td>a</td><td>&lt;1&gt;</td></tr>\n</table>'
     )
-
-
-def test_losses_are_drawn(tmp_path):
-    def draw(values, name):
-        losses = dict(loss_rc=values, loss_ct=[2 * value for value in values])
-        report.draw_losses(losses, tmp_path / name)
-        return np.asarray(Image.open(tmp_path / name))
-
-    falling, rising = draw(range(30, 0, -1), 'a.png'), draw(range(30), 'b.png')
-    assert falling.shape == rising.shape and (falling != rising).any()
-    draw([1.0], 'c.png')  # fewer steps than are averaged

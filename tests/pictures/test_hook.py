@@ -27,7 +27,7 @@ def folder(tmp_path):
 
 def with_pictures(cfg, folder, **fields):
     hook = dict(type='PictureHook', images=str(folder / 'shown'), count=2, **fields)
-    cfg.custom_hooks = [*cfg.custom_hooks, hook]
+    cfg.default_hooks.pictures = hook
     return cfg
 
 
@@ -59,7 +59,7 @@ def test_runs_that_count_iterations(folder):
     cfg = with_pictures(config(folder, 'run', dict(ITERATIONS)), folder, interval=4)
     with pytest.raises(ValueError, match='4 epochs, but this run counts iterations'):
         RUNNERS.build(copy.deepcopy(cfg)).train()
-    cfg.custom_hooks[-1].by_epoch = False
+    cfg.default_hooks.pictures.by_epoch = False
     train(cfg)
     steps = {name.split('_')[1] for name in pictures(folder / 'run')}
     assert steps == {'4.png', '8.png'}
@@ -90,7 +90,7 @@ def test_other_methods_are_drawn_as_far_as_they_can_be(build, folder):
 
 def test_what_can_not_be_drawn_is_said(folder):
     cfg = with_pictures(config(folder, 'run', dict(EPOCHS)), folder)
-    cfg.custom_hooks[-1].images = str(folder / 'nothing')
+    cfg.default_hooks.pictures.images = str(folder / 'nothing')
     with pytest.raises(FileNotFoundError, match=r"no folder '.*nothing'; set its field images"):
         RUNNERS.build(cfg).train()
     with pytest.raises(ValueError, match='PictureHook can draw nothing of Linear'):

@@ -136,3 +136,26 @@ def test_visualize_reconstruction_draws_a_column_an_image(files, monkeypatch):
     factor, gap = 8, 4
     side = 16 * factor + gap
     assert Image.open(out).size == (3 * side - gap, 3 * side - gap)
+
+
+def test_visualize_draws_each_kind(files, capsys):
+    model = files / 'config.py', files / 'a.pth'
+    images = sorted((files / 'test' / 'dark').iterdir())[:2]
+    log = files / 'run' / '1' / 'vis_data' / 'scalars.json'
+    log.parent.mkdir(parents=True)
+    log.write_text('{"loss": 1.0, "iter": 1, "step": 1}\n')
+    for arguments, said in (
+        (('attention', *model, *images, '--patches', '3,0', '--heads'), 'brighter is more'),
+        (('neighbours', *model, '--k', 2), 'of 8 images'),
+        (('embedding', *model), '8 images of 2 classes'),
+        (('overview', *model, '--k', 3), 'of 8 images'),
+        (('curves', files / 'run'), '1 runs'),
+    ):
+        out = files / 'pictures' / f'{arguments[0]}.png'
+        run('visualize.py', *arguments, '--out', out)
+        assert f'{out}: ' in (printed := capsys.readouterr().out) and said in printed
+        pixels = np.asarray(Image.open(out).convert('RGB'))
+        assert min(pixels.shape[:2]) > 100 and len(np.unique(pixels)) > 20
+    with pytest.raises(SystemExit, match=r'no feature_eval.test: give --images DIR'):
+        Config(dict(model=Config.fromfile(files / 'config.py').model)).dump(files / 'bare.py')
+        run('visualize.py', 'embedding', files / 'bare.py', files / 'a.pth')
