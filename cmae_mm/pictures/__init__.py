@@ -5,7 +5,7 @@ from .curves import draw_curves, read_curves
 from .embedding import draw_embedding, embed
 from .encoded import EncodedImages, encode_images
 from .hook import PictureHook
-from .neighbours import draw_neighbours, first_of_each_class, nearest
+from .neighbours import draw_neighbours, first_of_each_class
 from .overview import draw_overview
 from .style import save
 
@@ -22,7 +22,6 @@ __all__ = [
     'embed',
     'encode_images',
     'first_of_each_class',
-    'nearest',
     'read_curves',
     'save',
 ]

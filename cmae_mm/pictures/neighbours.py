@@ -1,26 +1,11 @@
 """The images that an encoder takes for most similar."""
 
 from torch import Tensor
-from torch.nn import functional as F
+
+from cmae_mm.evaluation import nearest
 
 from .encoded import EncodedImages
 from .style import RIGHT, WRONG, image_axes, to_rgb
-
-
-def nearest(features: Tensor, others: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Find the most similar features by their cosine.
-
-    Args:
-        features: shape (M, D).
-        others: shape (N, D).
-        k: number to find; all N if there are fewer.
-
-    Returns:
-        indices into ``others``, most similar first, int64 (M, k), and their cosines, (M, k).
-    """
-    cosines = F.normalize(features, dim=1) @ F.normalize(others, dim=1).T
-    top = cosines.topk(min(k, len(others)), dim=1)
-    return top.indices, top.values
 
 
 def first_of_each_class(labels: Tensor, count: int) -> Tensor:
@@ -53,7 +38,7 @@ def draw_neighbours(asked: EncodedImages, bank: EncodedImages, count: int = 8, k
         a matplotlib figure.
     """
     queries = first_of_each_class(asked.labels, count).tolist()
-    indices, cosines = nearest(asked.features[queries], bank.features, k)
+    cosines, indices = nearest(asked.features[queries], bank.features, k)
     figure, axes = image_axes(len(queries), 1 + indices.shape[1], tile=1.35)
     figure.set_figheight(len(queries) * 1.55 + 0.3)
     axes[0, 0].set_title('query', fontsize=10)

@@ -2,11 +2,11 @@
 
 from mmpretrain.models import BaseSelfSupervisor
 
-from cmae_mm.evaluation import FrozenEncoder, reconstruct
+from cmae_mm.evaluation import FrozenEncoder, nearest, reconstruct
 
 from .attention import attention_maps, overlay
 from .encoded import EncodedImages
-from .neighbours import draw_neighbour, first_of_each_class, nearest
+from .neighbours import draw_neighbour, first_of_each_class
 from .style import image_axes, to_rgb
 
 _COLUMNS = ('image', 'what the encoder sees', 'reconstruction', 'attention')
@@ -40,7 +40,7 @@ def draw_overview(
     inputs, grid = encoder.normalise(images), encoder.backbone.patch_resolution
     of_class, of_middle = attention_maps(encoder.backbone, inputs, [(grid[0] // 2, grid[1] // 2)])
     attention = (of_class if of_class.shape[1] else of_middle[:, 0]).mean(dim=1)
-    indices, cosines = nearest(asked.features[rows], bank.features, k)
+    cosines, indices = nearest(asked.features[rows], bank.features, k)
 
     figure, axes = image_axes(len(rows), len(_COLUMNS) + k, tile=1.35)
     figure.set_figheight(len(rows) * 1.55 + 0.3)

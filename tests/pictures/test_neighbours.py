@@ -2,22 +2,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sklearn.neighbors import NearestNeighbors
 
 from cmae_mm.evaluation import ClassFolder
-from cmae_mm.pictures import EncodedImages, draw_neighbours, first_of_each_class, nearest
+from cmae_mm.pictures import EncodedImages, draw_neighbours, first_of_each_class
 from cmae_mm.pictures.style import RIGHT, WRONG
-
-
-def test_the_order_is_that_of_scikit_learn():
-    generator = torch.Generator().manual_seed(0)
-    features, others = (torch.randn(n, 5, generator=generator) for n in (4, 30))
-    indices, cosines = nearest(features, others, k=7)
-    reference = NearestNeighbors(n_neighbors=7, metric='cosine').fit(others.numpy())
-    distances, expected = reference.kneighbors(features.numpy())
-    assert indices.tolist() == expected.tolist()
-    np.testing.assert_allclose(cosines, 1 - distances, atol=1e-5)
-    assert nearest(features, others, k=99)[0].shape == (4, 30)
 
 
 def test_queries_are_the_first_images_of_classes():
