@@ -9,7 +9,7 @@ from .encoded import EncodedImages
 from .neighbours import draw_neighbour, first_of_each_class
 from .style import image_axes, to_rgb
 
-_COLUMNS = ('image', 'what the encoder sees', 'reconstruction', 'attention')
+_COLUMNS = ('image', 'visible', 'reconstructed', 'attention')
 
 
 def draw_overview(
