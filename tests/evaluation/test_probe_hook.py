@@ -138,13 +138,20 @@ def test_a_run_that_is_killed_before_the_best_is_saved_saves_it_when_resumed(fol
     assert best(folder / 'run') == ['best_probe_knn_epoch_3.pth']
 
 
-def test_trackers_get_each_probe_at_its_step(folder):
-    cfg = probed(config(folder, 'run', EPOCHS), interval=2)
-    runner = train(cfg)
+@pytest.mark.parametrize(
+    'train_cfg, probe, steps',
+    [
+        (EPOCHS, dict(interval=2), [6, 9]),  # and the end
+        (ITERATIONS, dict(interval=4, by_epoch=False), [4, 8, 9]),
+    ],
+    ids=['epochs', 'iterations'],
+)
+def test_trackers_get_each_probe_at_its_step(folder, train_cfg, probe, steps):
+    runner = train(probed(config(folder, 'run', train_cfg), **probe))
     (log,) = (folder / 'run').rglob('scalars.json')
     entries = [json.loads(line) for line in log.read_text().splitlines()]
     found = [entry for entry in entries if 'probe/knn' in entry]
-    assert [entry['step'] for entry in found] == [6, 9]  # and the end
+    assert [entry['step'] for entry in found] == steps
     for name in ('knn', 'linear', 'time'):
         assert [entry[f'probe/{name}'] for entry in found] == logged(runner, name)
 
