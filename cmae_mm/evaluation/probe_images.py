@@ -144,18 +144,12 @@ class ProbeImages(Dataset):
             self.records.append(images.record(index))
             self.labels.append(int(images.labels[index]) if place < len(indices) else UNREADABLE)
         self.load = Compose(image_pipeline(size, channels))
-        self.fit = Compose(image_pipeline(size, channels)[1:])
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        record = dict(self.records[index])
-        if 'img' in record:  # of a data set that keeps its pixels in memory
-            pixels = np.asarray(record['img'])
-            results = self.fit({'img': pixels.reshape(*pixels.shape[:2], -1)})
-        else:
-            results = self.load(record)
+        results = self.load(dict(self.records[index]))
         if results is None:
             return torch.zeros(self.shape, dtype=torch.uint8), UNREADABLE
         return results['image'], self.labels[index]
