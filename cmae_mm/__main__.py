@@ -20,7 +20,6 @@ _NAMES = {
     'convert_checkpoint': 'convert',
     'evaluate_features': 'evaluate',
     'make_shards': 'shards',
-    'visualize_reconstruction': 'visualize',
 }
 _PARTS = ('dist_launch.sh',)  # of other tools
 

@@ -54,7 +54,7 @@ def encode_images(
         ValueError: none of the images can be read.
     """
     count = min(most, len(folder))
-    samples: list[dict] = []
+    samples: list[Tensor] = []
     indices: list[int] = []
     labels: list[int] = []
     features: list[Tensor] = []
