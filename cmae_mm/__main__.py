@@ -21,7 +21,7 @@ _NAMES = {
     'evaluate_features': 'evaluate',
     'make_shards': 'shards',
 }
-_PARTS = ('dist_launch.sh',)  # of other tools
+_PARTS = ('dist_launch.sh', 'launch.py')  # of other tools
 
 
 def find_tools() -> dict[str, Path]:
