@@ -56,9 +56,11 @@ def draw_pictures(cfg: Config, checkpoint: str) -> dict[str, str]:
 
 def _one_of_each_class(cfg: Config) -> Tensor:
     """Read the first test picture of each class, uint8 (classes, C, H, W)."""
-    channels, *size = input_shape(cfg)
+    channels, height, width = input_shape(cfg)
     folders = sorted(Path(cfg.feature_eval.test).iterdir())
-    return torch.stack([load_image(min(folder.iterdir()), size, channels) for folder in folders])
+    return torch.stack(
+        [load_image(min(folder.iterdir()), (height, width), channels) for folder in folders]
+    )
 
 
 def _draw_reconstructions(cfg: Config, checkpoint: str, images: Tensor) -> str:
@@ -78,9 +80,10 @@ def _draw_features(cfg: Config, checkpoint: str, images: Tensor) -> dict[str, tu
     """Draw attention, neighbours and embedding; returns files and captions by heading."""
     out, encoder = Path(cfg.work_dir), build_encoder(cfg, checkpoint)
     save(draw_attention(encoder.backbone, images, encoder.normalise(images)), out / 'attention.png')
-    channels, *size = input_shape(cfg)
+    channels, height, width = input_shape(cfg)
     train, test = (
-        ClassFolder(cfg.feature_eval[split], size, channels) for split in ('train', 'test')
+        ClassFolder(cfg.feature_eval[split], (height, width), channels)
+        for split in ('train', 'test')
     )
     asked = encode_images(encoder, test, _EMBEDDED)
     bank = encode_images(encoder, train, _BANK)
