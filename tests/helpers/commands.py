@@ -44,7 +44,7 @@ def commands_of(page, folder):
         folder: empty, to expand them in.
     """
     script = [
-        (block.line, block.text)
+        (block.line, _completed(block.text))
         for block in blocks(page, 'bash')
         if not block.mark.startswith('not run')
     ]
@@ -52,6 +52,12 @@ def commands_of(page, folder):
         if line.startswith('|'):
             script += [(number, _filled(command)) for command in _IN_A_TABLE.findall(line)]
     return _expanded(script, folder)
+
+
+def _completed(text):
+    """Put a command before options alone, and take [--optional] arguments as given."""
+    text = re.sub(r'^(?=--)', 'python tools/train.py CONFIG ', text, flags=re.MULTILINE)
+    return re.sub(r' \[(-[^\]]*)\]', r' \1', text).replace(' ...', '')
 
 
 def _filled(command):
