@@ -69,21 +69,25 @@ def make_views(inputs: dict[str, Tensor], names: Sequence[str]) -> dict[str, Ten
     """Make the named views of each image of a batch.
 
     Args:
-        inputs: ``master``, uint8 (N, H, W, C), on any device; for each name its packed
+        inputs: ``master``, uint8 (N, H, W, C), or float32 in [0, 255] of images that have more
+            than 8 bits, on any device; for each name its packed
             :class:`ViewParameters`, float32 (N, 17), on the CPU, with the height and width of the
             box equal for all images; and optionally ``{name}_master``, a master of its own.
         names: of the views to make.
 
     Returns:
-        by name, uint8 (N, C, height, width).
+        by name, (N, C, height, width), of the type of the master images.
     """
     views = {}
     for name in names:
         parameters = ViewParameters.unpack(inputs[name])
         view = crop(inputs.get(f'{name}_master', inputs['master']), parameters.box)
         if parameters.change_colors():
-            numbers = view.to(torch.float32 if view.is_cpu else torch.float16)
-            view = augment_color(numbers, parameters).round_().to(torch.uint8)
+            if view.dtype == torch.uint8:
+                numbers = view.to(torch.float32 if view.is_cpu else torch.float16)
+                view = augment_color(numbers, parameters).round_().to(torch.uint8)
+            else:
+                view = augment_color(view, parameters)
         views[name] = view
     return views
 
@@ -153,7 +157,7 @@ def _weigh(images: Tensor, weights: Tensor) -> Tensor:
 
 
 def _luma(images: Tensor) -> Tensor:
-    if images.shape[1] == 1:
+    if images.shape[1] != 3:  # each channel has its own range
         return images
     weights = torch.tensor(LUMA).view(1, 3, 1, 1)
     return _weigh(images, weights.to(images, non_blocking=True))

@@ -3,12 +3,15 @@
 The same operations as :mod:`cmae_mm.views` makes for a batch on the device, by OpenCV on whole
 numbers: its results differ from those by rounding after each operation (above 40 dB).
 
-Images are uint8, (h, w, C).
+Images are uint8, (h, w, C); those of more than 8 bits float32 in [0, 255], whose colours are
+changed by the device's own operations.
 """
 
 import cv2
 import numpy as np
+import torch
 
+from cmae_mm import views
 from cmae_mm.views import LUMA, UNCHANGED, ViewParameters
 
 _LEVELS = np.arange(256, dtype=np.float32)
@@ -18,15 +21,17 @@ def make_view(master: np.ndarray, parameters: ViewParameters) -> np.ndarray:
     """Make a view of a master image.
 
     Args:
-        master: uint8 (H, W, C).
+        master: (H, W, C), uint8 or float32.
         parameters: of the view.
 
     Returns:
-        uint8 (height, width, C).
+        (height, width, C), of the same type.
     """
     top, left, height, width = parameters.box
     image = np.ascontiguousarray(master[top : top + height, left : left + width])
-    return augment_color(image, parameters)
+    if image.dtype == np.uint8:
+        return augment_color(image, parameters)
+    return augment_float(image, parameters)
 
 
 def augment_color(image: np.ndarray, parameters: ViewParameters) -> np.ndarray:
@@ -47,8 +52,21 @@ def augment_color(image: np.ndarray, parameters: ViewParameters) -> np.ndarray:
     return image
 
 
+def augment_float(image: np.ndarray, parameters: ViewParameters) -> np.ndarray:
+    """Do what :func:`augment_color` does to float32 images, without rounding."""
+    sharp = ViewParameters.unpack(parameters._replace(blur=(0.0,)).pack()[None])
+    if sharp.change_colors():
+        numbers = torch.from_numpy(image).permute(2, 0, 1)[None].clone()
+        numbers = views.augment_color(numbers, sharp)
+        image = np.ascontiguousarray(numbers[0].permute(1, 2, 0).numpy())
+    (sigma,) = parameters.blur
+    # the device's takes ten times as long on one core
+    return _gaussian_blur(image, sigma) if sigma > 0 else image
+
+
 def _look_up(image: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Replace each level by that of a table of floats."""
+    """Replace each level by that of a table of floats, (256,) or one for each channel, (256, C)."""
+    table = table.reshape(256, 1, -1)
     return _with_channels(cv2.LUT(image, np.rint(table).clip(0, 255).astype(np.uint8)), image)
 
 
@@ -62,9 +80,13 @@ def _brightness(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _contrast(image: np.ndarray, factor: float) -> np.ndarray:
-    means = cv2.mean(image)[: image.shape[2]]
-    mean = np.dot(means, LUMA) if image.shape[2] == 3 else means[0]
-    return _look_up(image, mean + (_LEVELS - mean) * factor)
+    channels = image.shape[2]
+    if channels > 3 or channels == 2:  # each has its own range; OpenCV's means are of four at most
+        mean, levels = image.mean(axis=(0, 1)), _LEVELS[:, None]
+    else:
+        means, levels = cv2.mean(image)[:channels], _LEVELS
+        mean = np.dot(means, LUMA) if channels == 3 else means[0]
+    return _look_up(image, mean + (levels - mean) * factor)
 
 
 def _saturation(image: np.ndarray, factor: float) -> np.ndarray:

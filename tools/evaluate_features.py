@@ -21,7 +21,7 @@ from mmengine.runner import set_random_seed
 import cmae_mm  # noqa: F401
 from cmae_mm.engine.errors import one_line_errors
 from cmae_mm.engine.ranks import fit_to_cpu
-from cmae_mm.evaluation import build_encoder, evaluate_features, input_shape
+from cmae_mm.evaluation import build_encoder, evaluate_features, image_loading, input_shape
 
 # of the other ranks, which may still read images
 PATIENCE = 24 * 3600  # seconds
@@ -115,6 +115,7 @@ def evaluate(args: argparse.Namespace) -> dict:
         k=args.k,
         l2=args.l2,
         seed=args.seed,
+        loading=image_loading(cfg),
     )
     return dict(config=args.config, checkpoint=args.checkpoint, **results)
 

@@ -25,6 +25,7 @@ from cmae_mm.evaluation import (
     FrozenEncoder,
     build_encoder,
     build_pretrained,
+    image_loading,
     input_shape,
     load_image,
     save_reconstructions,
@@ -68,6 +69,13 @@ def parse_args() -> argparse.Namespace:
 
     kind = add_kind(draw_the_reconstruction, 'original, masked, reconstructed', 'a CMAE or MAE')
     kind.add_argument('images', nargs='+', help='image files; a column each')
+    kind.add_argument(
+        '--channels',
+        type=int,
+        nargs=3,
+        default=(0, 1, 2),
+        help='drawn in red, green and blue, if there are more than three (default: 0 1 2)',
+    )
 
     encoder = 'a model.backbone'
     kind = add_kind(draw_the_attention, 'what class token and patches attend to', encoder)
@@ -122,7 +130,9 @@ def encode(
         option = dict(test='--images', train='--bank')[split]
         raise ValueError(f'the config has no feature_eval.{split}: give {option} DIR')
     channels, *size = input_shape(cfg)
-    return encode_images(encoder, ClassFolder(folder, size, channels, classes), most)
+    return encode_images(
+        encoder, ClassFolder(folder, size, channels, classes, image_loading(cfg)), most
+    )
 
 
 def draw_the_reconstruction(args: argparse.Namespace) -> str:
@@ -131,16 +141,20 @@ def draw_the_reconstruction(args: argparse.Namespace) -> str:
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
     model = build_pretrained(cfg, args.checkpoint).to(args.device)
     channels, *size = input_shape(cfg)
-    images = torch.stack([load_image(path, size, channels) for path in args.images])
+    images = torch.stack(
+        [load_image(path, size, channels, image_loading(cfg)) for path in args.images]
+    )
     set_random_seed(args.seed)
-    save_reconstructions(model, images.to(args.device), args.out)
+    save_reconstructions(model, images.to(args.device), args.out, args.channels)
     return 'rows are original, masked, reconstructed'
 
 
 def draw_the_attention(args: argparse.Namespace) -> str:
     cfg, encoder = open_encoder(args)
     channels, *size = input_shape(cfg, args.size)
-    images = torch.stack([load_image(path, size, channels) for path in args.images])
+    images = torch.stack(
+        [load_image(path, size, channels, image_loading(cfg)) for path in args.images]
+    )
     inputs = encoder.normalise(images.to(args.device))
     figure = draw_attention(encoder.backbone, images, inputs, args.patches, args.block, args.heads)
     save(figure, args.out)

@@ -9,6 +9,7 @@ from .seeded_dataset import SeededDataset
 from .shard_sampler import ShardSampler
 from .shards import ShardDataset
 from .skipped import SkippedImages, image_path
+from .unlabelled import UnlabelledDataset
 from .view_parameters import ColorAugment, IndependentCrop, PixelShift
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     'ShardDataset',
     'ShardSampler',
     'SkippedImages',
+    'UnlabelledDataset',
     'image_path',
 ]

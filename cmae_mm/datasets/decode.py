@@ -12,6 +12,7 @@ from PIL import Image
 # of cv2.imdecode: to RGB by the decoder itself from OpenCV 4.11 on, otherwise swapped afterwards
 COLOR = getattr(cv2, 'IMREAD_COLOR_RGB', cv2.IMREAD_COLOR)
 
+DTYPES = ('uint8', 'uint16')  # of levels
 MAX_PIXELS = 200_000_000  # some 20000 x 10000; three times that in bytes
 
 # A crop that is decoded at a reduced scale keeps this many pixels per pixel of its result, in each
@@ -30,19 +31,25 @@ _ORIENTATION = 0x0112  # tag
 _FRAME_MARKERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 
-def decode(content: bytes, flag: int = COLOR, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decode an image file to uint8 (H, W, C); three channels are RGB.
+def decode(
+    content: bytes,
+    flag: int = COLOR,
+    max_pixels: int = MAX_PIXELS,
+    dtype: str | None = 'uint8',
+) -> np.ndarray:
+    """Decode an image file to (H, W, C); three channels are RGB, four RGBA.
 
     Args:
         content: of the file.
         flag: of ``cv2.imdecode``.
         max_pixels: largest height x width.
+        dtype: expected type of the levels, 'uint8' or 'uint16'; None takes any.
 
     Raises:
-        ValueError: not an image, not 8 bits per channel, or more than ``max_pixels``.
+        ValueError: not an image, of another type, or more than ``max_pixels``.
     """
-    _check_size(image_size(content), max_pixels)
-    return _to_rgb(_decode(content, flag), flag)
+    check_size(image_size(content), max_pixels)
+    return _to_rgb(_decode(content, flag, dtype), flag)
 
 
 class EncodedImage:
@@ -112,7 +119,7 @@ def read_header(
     if header is None or flag == cv2.IMREAD_UNCHANGED:
         return None
     size, orientation = header
-    _check_size(size, max_pixels)
+    check_size(size, max_pixels)
     shape = size[::-1] if orientation >= 5 else size
     return EncodedImage(content, flag, shape, turned=orientation > 1)
 
@@ -137,7 +144,12 @@ def image_size(content: bytes) -> tuple[int, int] | None:
         return None
 
 
-def _check_size(size: tuple[int, int] | None, max_pixels: int) -> None:
+def check_size(size: tuple[int, int] | None, max_pixels: int) -> None:
+    """Require at most ``max_pixels``; None is an unknown size.
+
+    Raises:
+        ValueError: more.
+    """
     if size and size[0] * size[1] > max_pixels:
         raise ValueError(
             f'an image of {size[0]}x{size[1]} pixels, expected at most {max_pixels} in all: '
@@ -145,14 +157,26 @@ def _check_size(size: tuple[int, int] | None, max_pixels: int) -> None:
         )
 
 
-def _decode(content: bytes, flag: int) -> np.ndarray:
+def check_dtype(image: np.ndarray, dtype: str | None) -> None:
+    """Require levels of a type, 'uint8' or 'uint16'; None requires nothing.
+
+    Raises:
+        ValueError: the image is of another type.
+    """
+    if dtype is not None and image.dtype != dtype:
+        raise ValueError(
+            f'an image of {image.dtype}, expected {8 * np.dtype(dtype).itemsize} bits per '
+            'channel: convert it, or set dtype of LoadImage to uint8 or uint16'
+        )
+
+
+def _decode(content: bytes, flag: int, dtype: str | None = 'uint8') -> np.ndarray:
     buffer = np.frombuffer(content, np.uint8)
     # keep the file's depth: the decoder would silently reduce it to 8 bits
     image = cv2.imdecode(buffer, flag | cv2.IMREAD_ANYDEPTH) if len(buffer) else None
     if image is None:
         raise ValueError(f'not an image that can be decoded ({len(content)} bytes)')
-    if image.dtype != np.uint8:
-        raise ValueError(f'an image of {image.dtype}, expected 8 bits per channel: convert it')
+    check_dtype(image, dtype)
     return image
 
 
@@ -161,6 +185,8 @@ def _to_rgb(image: np.ndarray, flag: int) -> np.ndarray:
         return image[:, :, None]
     if image.shape[2] == 3 and flag in (cv2.IMREAD_COLOR, cv2.IMREAD_UNCHANGED):
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    if image.shape[2] == 4:
+        return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA)
     return image
 
 

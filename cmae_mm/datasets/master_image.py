@@ -15,7 +15,10 @@ from mmpretrain.datasets.transforms import RandomResizedCrop
 from mmpretrain.registry import TRANSFORMS
 from torch.nn import functional as F
 
-from .decode import COLOR, MAX_PIXELS, EncodedImage, decode, read_header
+from .decode import COLOR, DTYPES, MAX_PIXELS, EncodedImage, check_dtype, decode, read_header
+from .tiff import check_channels, decode_tiff, is_tiff
+
+_SIXTEEN_TO_EIGHT = np.float32(255 / 65535)
 
 
 @TRANSFORMS.register_module()
@@ -26,12 +29,17 @@ class LoadImage(BaseTransform):
     silently. This one logs a warning and returns None, and the dataset takes
     another image.
 
-    Adds ``img``, uint8 (H, W, C), and ``img_shape``, or ``unreadable``, the reason; needs
-    ``img_path``, the file, or its name if ``content`` holds its bytes.
+    Adds ``img``, (H, W, C), and ``img_shape``, or ``unreadable``, the reason; needs
+    ``img_path``, the file, or its name if ``content`` holds its bytes or ``img`` its pixels
+    already, RGB. Levels are uint8, or
+    float32 of files with 16 bits, whose 65535 becomes 255 as well.
 
     Args:
         color_type: 'color' (RGB), 'grayscale' (one channel) or 'unchanged'
-            (the file's own channels in their order; three are taken to be colour).
+            (the file's own channels in their order).
+        channels: number of channels of an 'unchanged' file; files with another number are
+            reported and skipped. TIFF files may have any, other formats up to four.
+        dtype: of the files' levels, 'uint8' or 'uint16'; others are reported and skipped.
         backend_args: of ``mmengine.fileio.get``.
         max_pixels: larger images (height x width) are reported and skipped: a damaged or
             malicious header may claim any size, and the decoder allocates it at once.
@@ -49,32 +57,61 @@ class LoadImage(BaseTransform):
         'unchanged': cv2.IMREAD_UNCHANGED,
     }
 
+    _CHANNELS = {'color': 3, 'grayscale': 1}
+
     def __init__(
         self,
         color_type: str = 'color',
         backend_args: dict | None = None,
         max_pixels: int = MAX_PIXELS,
+        channels: int | None = None,
+        dtype: str = 'uint8',
     ) -> None:
         if color_type not in self._FLAGS:
             raise ValueError(f'color_type={color_type!r}: choose from {", ".join(self._FLAGS)}')
+        if (color_type == 'unchanged') != (channels is not None):
+            raise ValueError(
+                f'color_type={color_type!r} with channels={channels}: give the number of channels '
+                "with color_type='unchanged', and with no other"
+            )
+        if dtype not in DTYPES:
+            raise ValueError(f'dtype={dtype!r}: choose from {", ".join(DTYPES)}')
         self.flag = self._FLAGS[color_type]
+        self.channels, self.dtype = channels or self._CHANNELS[color_type], dtype
         self.backend_args = backend_args
         self.max_pixels = max_pixels
 
     def transform(self, results: dict) -> dict | None:
         try:
-            content = results.pop('content', None)  # of a dataset that has read the file
-            if content is None:
-                content = self._read(results['img_path'])
-            image = read_header(content, self.flag, self.max_pixels) if self.deferred else None
-            if image is None:
-                image = decode(content, self.flag, self.max_pixels)
+            if 'img' in results:  # of a dataset that has the pixels
+                image = self._to_levels(np.atleast_3d(results['img']))
+            else:
+                image = self._open(results)
         except (OSError, ValueError, cv2.error) as error:
             _report_unreadable(results, error)
             return None
         results['img'] = image
         results['img_shape'] = image.shape[:2]
         return results
+
+    def _open(self, results: dict) -> np.ndarray | EncodedImage:
+        content = results.pop('content', None)  # of a dataset that has read the file
+        if content is None:
+            content = self._read(results['img_path'])
+        if self.deferred and self.dtype == 'uint8':  # as JPEGs are
+            image = read_header(content, self.flag, self.max_pixels)
+            if image is not None:
+                return image
+        if self.flag == cv2.IMREAD_UNCHANGED and is_tiff(content):
+            image = decode_tiff(content, self.channels, self.max_pixels)
+        else:
+            image = decode(content, self.flag, self.max_pixels, self.dtype)
+        return self._to_levels(image)
+
+    def _to_levels(self, image: np.ndarray) -> np.ndarray:
+        check_dtype(image, self.dtype)
+        check_channels(image.shape[2], self.channels)
+        return image if self.dtype == 'uint8' else image * _SIXTEEN_TO_EIGHT
 
     def _read(self, path: str) -> bytes:
         if self.backend_args is None and '://' not in path:
@@ -94,7 +131,7 @@ class MasterCrop(RandomResizedCrop):
     """Random resized crop of any number of channels, antialiased, bicubic.
 
     Boxes are drawn as the host draws them; the resizing is torch's, which
-    agrees with Pillow's (the released code's) and keeps uint8, where OpenCV's
+    agrees with Pillow's (the released code's) and keeps uint8 (or float32), where OpenCV's
     bicubic does not antialias. An image that is not decoded yet is decoded here, at
     the smallest scale that serves the crop.
 
@@ -120,10 +157,17 @@ class MasterCrop(RandomResizedCrop):
         crop = torch.from_numpy(np.ascontiguousarray(crop))[None].permute(
             0, 3, 1, 2
         )  # (1, C, h, w)
-        master = F.interpolate(crop, self.scale, mode='bicubic', antialias=True)
+        master = resize(crop, self.scale)
         results['img'] = master[0].permute(1, 2, 0).numpy()
         results['img_shape'] = tuple(self.scale)
         return results
+
+
+def resize(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Resize uint8 images, or float ones in [0, 255], (N, C, h, w), antialiased, bicubic."""
+    images = F.interpolate(images, size, mode='bicubic', antialias=True)
+    # it overshoots; uint8 is limited by itself
+    return images.clamp_(0, 255) if images.is_floating_point() else images
 
 
 @TRANSFORMS.register_module()

@@ -19,10 +19,10 @@ class PackViews(BaseTransform):
 
     Args:
         views: names of the views to pack; MAE has ``('online',)``.
-        where: 'device' packs the master image, uint8 (H, W, C), and each view's
+        where: 'device' packs the master image, (H, W, C), and each view's
             parameters as one tensor: cheapest when a GPU makes the views. 'worker' makes them
-            here, uint8 (C, h, w): cheapest without a GPU. 'auto' chooses by whether
-            there is one. Both make the same views but for rounding
+            here, (C, h, w), of the same type, uint8 or float32: cheapest without a GPU.
+            'auto' chooses by whether there is one. Both make the same views but for rounding
             (:mod:`cmae_mm.worker_views`).
     """
 
@@ -64,6 +64,6 @@ def _contiguous(image: np.ndarray) -> np.ndarray:
 
 
 def _to_chw(image: np.ndarray) -> torch.Tensor:
-    planes = np.empty((image.shape[2], *image.shape[:2]), np.uint8)
+    planes = np.empty((image.shape[2], *image.shape[:2]), image.dtype)
     cv2.split(image, list(planes))  # five times as fast as numpy's copy
     return torch.from_numpy(planes)

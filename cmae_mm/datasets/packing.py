@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from .annotations import Source, read_annotations
 from .decode import decode
 from .folder import find_images
 from .shard_index import Shard, ShardIndex
@@ -21,13 +22,6 @@ from .shard_index import Shard, ShardIndex
 SKIPPED = 'skipped.txt'
 _BLOCK = 512  # bytes, of a tar file
 _GREY = {'1', 'L', 'LA'}  # Pillow's modes
-
-
-class Source(NamedTuple):
-    """An image to pack: its path below the source folder, and its label if it has one."""
-
-    path: str
-    label: int | None = None
 
 
 class Shrink(NamedTuple):
@@ -71,7 +65,7 @@ def list_sources(folder: Path, annotations: Path | None = None) -> list[Source]:
     if annotations is None:
         sources = [Source(path) for path in find_images(folder)[0]]
     else:
-        sources = _read_annotations(annotations)
+        sources = read_annotations(annotations)
     if not sources:
         raise ValueError(f'no image in {str(annotations or folder)!r}')
     for source, count in Counter(source.path for source in sources).items():
@@ -81,14 +75,6 @@ def list_sources(folder: Path, annotations: Path | None = None) -> list[Source]:
                 f'{source!r} in {str(annotations)!r}: expected each path once, below the folder'
             )
     return sources
-
-
-def _read_annotations(path: Path) -> list[Source]:
-    lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
-    fields = [line.rsplit(maxsplit=1) for line in lines]
-    if all(len(pair) == 2 and pair[1].isdecimal() for pair in fields):
-        return [Source(name, int(label)) for name, label in fields]
-    return [Source(line) for line in lines]
 
 
 def pack(

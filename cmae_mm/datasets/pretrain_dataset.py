@@ -1,13 +1,15 @@
-"""Images to pre-train on: any folder, no labels needed."""
+"""Images to pre-train on: a folder, a list or any data set of the hosts, no labels needed."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmengine.fileio import get_file_backend
 from mmengine.logging import print_log
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
 
+from .annotations import read_annotations
 from .folder import IMAGE_SUFFIXES, find_images
 from .master_image import defer_decoding
 from .sampling import SampleIndex
@@ -17,7 +19,7 @@ from .skipped import SkippedImages, UnreadableError, read_or_replace
 
 @DATASETS.register_module()
 class PretrainDataset(CustomDataset):
-    """The images of a folder, with or without sub-folders; labels are not read.
+    """The images of a folder, with or without sub-folders, or of a list; labels are not read.
 
     A file that can't be read is reported by the pipeline and replaced by another image. The
     first image is loaded when the dataset is built, so that a broken pipeline fails at once and
@@ -26,13 +28,16 @@ class PretrainDataset(CustomDataset):
     Args:
         data_root: folder that is searched recursively.
         data_prefix: sub-folder of ``data_root`` to use.
+        ann_file: text file below ``data_root``, with the path of an image on each line, below
+            ``data_root`` and ``data_prefix``, or a path and a label; without it the folder is
+            searched.
         extensions: suffixes of the image files; by default all that the decoder reads. The log
             says what was skipped.
         max_refetch: number of consecutive unreadable images after which the run stops.
         **kwargs: of mmpretrain's CustomDataset.
 
     Raises:
-        FileNotFoundError: no such folder, or no image in it.
+        FileNotFoundError: no such folder or list, or no image in it.
         RuntimeError: ``max_refetch`` images in a row could not be read.
     """
 
@@ -72,7 +77,16 @@ class PretrainDataset(CustomDataset):
                 f'no image folder {self.img_prefix!r}: put images there, link it '
                 '(ln -s /where/they/are), or set data_root of the dataset'
             )
+        if self.ann_file:
+            return self._listed()
         return super().load_data_list()
+
+    def _listed(self) -> list[dict]:
+        sources = read_annotations(self.ann_file)
+        if not sources:
+            raise FileNotFoundError(f'no image in {self.ann_file!r}: expected a path on each line')
+        join = get_file_backend(self.img_prefix, enable_singleton=True).join_path
+        return [dict(img_path=join(self.img_prefix, source.path)) for source in sources]
 
     def _find_samples(self) -> list[str]:
         if '://' in self.img_prefix:

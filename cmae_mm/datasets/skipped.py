@@ -115,8 +115,8 @@ def read_or_replace(
                 skipped.add_sample(replaced=attempt > 0)
             return sample
     raise RuntimeError(
-        f'{max_refetch} images in a row could not be read, the last {last}: are these 8-bit '
-        'image files?'
+        f'{max_refetch} images in a row could not be read, the last {last}: are these image files '
+        'of the kind that the pipeline loads?'
     )
 
 

@@ -9,7 +9,8 @@ generalises to other photographs.
 
 Some of the photographs are grey, and their exposures differ, so that colour or brightness
 alone would identify the photograph. Therefore all pictures are grey, with a random brightness
-and contrast.
+and contrast. With ``mode='RGB'`` they keep their hues: not a test of features, but colour
+pictures to train on.
 
 Sources and licences, as the packages state them:
 
@@ -94,23 +95,28 @@ class BuiltinImages(PretrainDataset):
 
     Args:
         data_root: folder of the images, created if missing.
+        mode: Pillow's, 'L' (grey) or 'RGB', of the images that are written.
         **kwargs: of :class:`~cmae_mm.datasets.PretrainDataset`.
     """
 
-    def __init__(self, data_root: str, **kwargs) -> None:
-        ensure_builtin_images(data_root)
+    def __init__(self, data_root: str, mode: str = 'L', **kwargs) -> None:
+        ensure_builtin_images(data_root, mode)
         super().__init__(data_root=data_root, **kwargs)
 
 
-def ensure_builtin_images(root: str | Path) -> None:
+def ensure_builtin_images(root: str | Path, mode: str = 'L') -> None:
     """Write the built-in images unless the folder exists.
 
     It appears atomically, see :func:`write_once`.
 
+    Args:
+        root: the folder.
+        mode: Pillow's, 'L' (grey) or 'RGB'.
+
     Raises:
         FileNotFoundError: a package, or a photograph in it, is missing.
     """
-    write_once(root, write_builtin_images)
+    write_once(root, lambda folder: write_builtin_images(folder, mode))
 
 
 def write_once(root: str | Path, write: Callable[[Path], None]) -> None:
@@ -137,14 +143,15 @@ def write_once(root: str | Path, write: Callable[[Path], None]) -> None:
                 raise
 
 
-def write_builtin_images(root: str | Path) -> None:
+def write_builtin_images(root: str | Path, mode: str = 'L') -> None:
     """Write the pictures as ``root/{train,test}/<class>/*.jpg``.
 
-    ``SIDE`` x ``SIDE`` grey JPEGs, ``PICTURES_PER_CLASS`` per class; every call writes the same
+    ``SIDE`` x ``SIDE`` JPEGs, ``PICTURES_PER_CLASS`` per class; every call writes the same
     ones. Files of the same name are overwritten.
 
     Args:
         root: folder to write to; created if missing.
+        mode: Pillow's, 'L' (grey) or 'RGB'.
 
     Raises:
         FileNotFoundError: a package, or a photograph in it, is missing.
@@ -155,7 +162,7 @@ def write_builtin_images(root: str | Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             # One generator per folder: adding a class leaves the other pictures unchanged.
             rng = np.random.default_rng((_SEED, number, split == 'test'))
-            region = open_region(surface, split)
+            region = open_region(surface, split, mode)
             for index in range(count):
                 picture = _cut(region, rng)
                 picture.save(folder / f'{index:03d}.jpg', quality=95)
@@ -182,13 +189,13 @@ def photograph_path(surface: Surface) -> Path:
     return path
 
 
-def open_region(surface: Surface, split: str) -> Image.Image:
-    """Return the surface's region of a split, ``train`` or ``test``, in grey levels.
+def open_region(surface: Surface, split: str, mode: str = 'L') -> Image.Image:
+    """Return the surface's region of a split, ``train`` or ``test``, in a mode of Pillow's.
 
     Raises:
         FileNotFoundError: the package or its photograph is missing.
     """
-    photograph = Image.open(photograph_path(surface)).convert('L')
+    photograph = Image.open(photograph_path(surface)).convert(mode)
     return photograph.crop(getattr(surface, split))
 
 
@@ -198,7 +205,7 @@ def cut_texture(region: Image.Image, side: int, rng: np.random.Generator) -> np.
     The range of zooms is that of the built-in pictures, whatever the side.
 
     Returns:
-        grey levels, [side, side], uint8.
+        levels, [side, side] or [side, side, 3] as the region's mode is, uint8.
 
     Raises:
         ValueError: the region is too small even for the highest zoom.

@@ -1,6 +1,7 @@
 """Scenes composed of the built-in photographs, with dense labels, to segment.
 
-A scene is a grey picture: a background of one texture with a few objects of other textures.
+A scene is a picture, grey unless asked for in colour: a background of one texture with a few
+objects of other textures.
 :mod:`.pictures` describes the classes, their photographs and licences. As there, the scenes of
 ``train`` and ``val`` are composed from disjoint regions of the photographs, textures have the
 zoom of the built-in pictures, and each has a random exposure, so that only structure, and
@@ -8,7 +9,7 @@ neither brightness nor outline, identifies the class.
 
 The folder has the usual formats::
 
-    images/{train,val}/NNN.jpg    SIDE x SIDE grey pixels
+    images/{train,val}/NNN.jpg    SIDE x SIDE pixels
     labels/{train,val}/NNN.png    the same size, index into SCENE_CLASSES, uint8
     instances_{train,val}.json    the objects as COCO has them: classes are THINGS
 """
@@ -41,18 +42,22 @@ _TRIES = 50
 _SEED = 1
 
 
-def ensure_builtin_scenes(root: str | Path) -> None:
+def ensure_builtin_scenes(root: str | Path, mode: str = 'L') -> None:
     """Write the scenes unless the folder exists.
 
     It appears atomically, see :func:`~.pictures.write_once`.
 
+    Args:
+        root: the folder.
+        mode: Pillow's, 'L' (grey) or 'RGB'.
+
     Raises:
         FileNotFoundError: a package, or a photograph in it, is missing.
     """
-    write_once(root, lambda folder: write_builtin_scenes(folder, SCENES))
+    write_once(root, lambda folder: write_builtin_scenes(folder, SCENES, mode))
 
 
-def write_builtin_scenes(root: str | Path, scenes: dict[str, int]) -> None:
+def write_builtin_scenes(root: str | Path, scenes: dict[str, int], mode: str = 'L') -> None:
     """Write scenes and their labels; every call writes the same ones.
 
     Files of the same name are overwritten. In the JSON files, ``file_name`` is relative
@@ -62,13 +67,16 @@ def write_builtin_scenes(root: str | Path, scenes: dict[str, int]) -> None:
     Args:
         root: folder to write to; made if it is missing.
         scenes: how many of them, by split, ``train`` and ``val``.
+        mode: Pillow's, 'L' (grey) or 'RGB'.
 
     Raises:
         FileNotFoundError: a package, or a photograph in it, is missing.
     """
     root = Path(root)
     for split, count in scenes.items():
-        regions = {name: open_region(SURFACES[name], _REGIONS[split]) for name in SCENE_CLASSES}
+        regions = {
+            name: open_region(SURFACES[name], _REGIONS[split], mode) for name in SCENE_CLASSES
+        }
         for folder in ('images', 'labels'):
             (root / folder / split).mkdir(parents=True, exist_ok=True)
         images: list[dict] = []
@@ -101,12 +109,12 @@ def compose_scene(
     """One scene.
 
     Args:
-        regions: grey photographs to cut textures from, by class.
+        regions: photographs to cut textures from, by class, all of the same mode.
         background: its class.
         rng: what is random comes from it.
 
     Returns:
-        grey levels, [SIDE, SIDE], uint8; classes as indices into ``SCENE_CLASSES``,
+        levels, [SIDE, SIDE] or [SIDE, SIDE, 3], uint8; classes as indices into ``SCENE_CLASSES``,
         [SIDE, SIDE], uint8; for each object its COCO annotation, less the ids that it
         has in a file.
     """

@@ -4,7 +4,7 @@ from .attentive_probe import attentive_predict
 from .encoder import FrozenEncoder, build_encoder, input_shape, share_encoder
 from .evaluate import evaluate_features
 from .features import extract_features
-from .images import ClassFolder, LabelledImages, labelled_images, load_image
+from .images import ClassFolder, LabelledImages, image_loading, labelled_images, load_image
 from .linear_probe import LinearProbe, fit_linear_probe, linear_predict
 from .metrics import classification_metrics
 from .moments import effective_rank, moments
@@ -39,6 +39,7 @@ __all__ = [
     'extract_features',
     'fit_linear_probe',
     'image_grid',
+    'image_loading',
     'input_shape',
     'knn_predict',
     'labelled_images',

@@ -18,7 +18,7 @@ from cmae_mm.models.utils import as_tokens
 
 
 class FrozenEncoder(BaseModel):
-    """Map uint8 RGB images to one feature vector each, or to all their tokens.
+    """Map images (RGB, or as pre-trained) to one feature vector each, or to all their tokens.
 
     Args:
         backbone: any mmpretrain backbone; its last output is used, a feature map or, with
@@ -43,7 +43,7 @@ class FrozenEncoder(BaseModel):
         """Encode a batch of images.
 
         Args:
-            images: uint8, shape (N, C, H, W), on any device.
+            images: uint8, or float32 in [0, 255], shape (N, C, H, W), on any device.
 
         Returns:
             float32, shape (N, D), on the encoder's device.

@@ -35,6 +35,7 @@ def evaluate_features(
     k: int = 20,
     l2: float | None = None,
     seed: int = 0,
+    loading: dict | None = None,
 ) -> dict:
     """Measure how well probes trained on features of ``train`` classify ``test``.
 
@@ -54,6 +55,7 @@ def evaluate_features(
         k: number of neighbours that vote.
         l2: regularisation of the linear probe; None means the best for held-out training images.
         seed: of what is held out.
+        loading: how images are read, of :func:`~.images.image_loading`.
 
     Returns:
         ``knn``, ``linear`` and, if asked for, ``attentive``, in per cent: top-1 accuracy, or mean
@@ -70,8 +72,8 @@ def evaluate_features(
     """
     channels, height, width = shape
     size = (height, width)
-    train_set = labelled_images(train, size, channels)
-    test_set = labelled_images(test, size, channels, train_set.classes)
+    train_set = labelled_images(train, size, channels, loading=loading)
+    test_set = labelled_images(test, size, channels, train_set.classes, loading)
     if attentive:
         _check_attentive(train_set, features)
     how = dict(batch_size=batch_size, num_workers=num_workers)

@@ -7,49 +7,76 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import Dataset, default_collate
 
 from cmae_mm.datasets import LoadImage
 from cmae_mm.datasets.folder import IMAGE_SUFFIXES
+from cmae_mm.datasets.master_image import resize
 
 _COLOR_TYPES = {1: 'grayscale', 3: 'color'}
 
 
-def image_pipeline(size: tuple[int, int], channels: int) -> list[Callable]:
-    """Return the transforms to ``image``, uint8 ``(channels, *size)``, from a path or pixels."""
-    load = LoadImage(_COLOR_TYPES.get(channels, 'unchanged'))
+def image_loading(cfg: Config) -> dict:
+    """Return the fields of ``LoadImage`` by which a pre-training config reads its images.
+
+    Of any other config they are empty.
+    """
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset', {})
+    for step in dataset.get('pipeline', ()):
+        if step['type'] in ('LoadImage', 'mmpretrain.LoadImage'):
+            return {field: value for field, value in step.items() if field != 'type'}
+    return {}
+
+
+def image_pipeline(
+    size: tuple[int, int], channels: int, loading: dict | None = None
+) -> list[Callable]:
+    """Return the transforms to ``image``, ``(channels, *size)``, from a path or pixels.
+
+    Args:
+        size: (height, width), in pixels.
+        channels: 1 (grey), 3 (RGB), or as many as the files have.
+        loading: fields of ``LoadImage``, of :func:`image_loading`; empty reads uint8.
+    """
+    if not loading:
+        loading = dict(color_type=_COLOR_TYPES.get(channels, 'unchanged'))
+        if loading['color_type'] == 'unchanged':
+            loading['channels'] = channels
+    load = LoadImage(**loading)
     return [partial(_load, load=load), partial(_fit, size=size)]
 
 
-def load_image(path: str | Path, size: tuple[int, int], channels: int) -> Tensor:
+def load_image(
+    path: str | Path, size: tuple[int, int], channels: int, loading: dict | None = None
+) -> Tensor:
     """Read one image in the form that a frozen encoder takes.
 
     Args:
         path: of the image file.
-        size: (height, width), in pixels.
-        channels: 1 (grey), 3 (RGB), or as many as the file has.
+        size, channels, loading: see :func:`image_pipeline`.
 
     Returns:
-        uint8, shape ``(channels, *size)``.
+        uint8, or float32 in [0, 255] of images with 16 bits, shape ``(channels, *size)``.
 
     Raises:
         ValueError: the file can't be read as an image.
     """
-    results = Compose(image_pipeline(size, channels))({'img_path': str(path)})
+    sample = {'img_path': str(path)}
+    results = Compose(image_pipeline(size, channels, loading))(sample)
     if results is None:
-        raise ValueError(f'{str(path)!r} cannot be read as an image')
+        raise ValueError(f'{str(path)!r} cannot be read: {sample["unreadable"]}')
     return results['image']
 
 
 class LabelledImages(Dataset):
     """Images of a data set with labels, in the form that a frozen encoder takes.
 
-    An item is ``{'image': uint8 (C, H, W), 'gt_label': ..., 'index': int}``, or None if the file
+    An item is ``{'image': (C, H, W), 'gt_label': ..., 'index': int}``, or None if the file
     can't be read (``LoadImage`` logs a warning). The label is an int, or, if images may have
     several, booleans of shape (classes,).
 
@@ -58,14 +85,21 @@ class LabelledImages(Dataset):
             RGB) and ``gt_label``, an int or a list. Its own pipeline is not used.
         size: (height, width) of the images, in pixels.
         channels: of the images.
+        loading: see :func:`image_pipeline`.
 
     Raises:
         ValueError: no labels, or fewer than two classes.
     """
 
-    def __init__(self, dataset: Dataset, size: tuple[int, int], channels: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        size: tuple[int, int],
+        channels: int,
+        loading: dict | None = None,
+    ) -> None:
         self.dataset, self.metainfo, self.name = dataset, dataset.metainfo, _name(dataset)
-        self.pipeline = Compose(image_pipeline(size, channels))
+        self.pipeline = Compose(image_pipeline(size, channels, loading))
         self.classes: tuple[str, ...] | None = self.metainfo.get('classes')
         if self.classes is not None and len(self.classes) < 2:
             raise ValueError(f'{self.name} has {len(self.classes)} class: at least two are needed')
@@ -119,6 +153,7 @@ class ClassFolder(LabelledImages):
         size: (height, width) of the images, in pixels.
         channels: of the images.
         classes: names of the sub-folders; None means those found.
+        loading: see :func:`image_pipeline`.
 
     Raises:
         FileNotFoundError: no such folder, or no class folder in it.
@@ -131,10 +166,11 @@ class ClassFolder(LabelledImages):
         size: tuple[int, int],
         channels: int,
         classes: Sequence[str] | None = None,
+        loading: dict | None = None,
     ) -> None:
         _check_folders(Path(root), classes)
         found = CustomDataset(data_root=str(root), extensions=IMAGE_SUFFIXES, test_mode=True)
-        super().__init__(found, size, channels)
+        super().__init__(found, size, channels, loading)
 
 
 def labelled_images(
@@ -142,6 +178,7 @@ def labelled_images(
     size: tuple[int, int],
     channels: int,
     classes: Sequence[str] | None = None,
+    loading: dict | None = None,
 ) -> LabelledImages:
     """Return the images of a folder or of a data set's config.
 
@@ -150,13 +187,14 @@ def labelled_images(
         size: (height, width) of the images, in pixels.
         channels: of the images.
         classes: that the images should have; None means any.
+        loading: see :func:`image_pipeline`.
 
     Raises:
         FileNotFoundError, ValueError: see :class:`ClassFolder` and :class:`LabelledImages`.
     """
     if not isinstance(source, dict):
-        return ClassFolder(source, size, channels, classes)
-    images = LabelledImages(DATASETS.build(source), size, channels)
+        return ClassFolder(source, size, channels, classes, loading)
+    images = LabelledImages(DATASETS.build(source), size, channels, loading)
     if classes is not None and images.classes is not None:
         _check_classes(images.name, images.classes, classes)
     return images
@@ -166,7 +204,7 @@ def collate(samples: list[dict | None]) -> dict[str, Tensor]:
     """Collate the items of LabelledImages, skipping unreadable ones.
 
     Returns:
-        ``image``, uint8 (N, C, H, W), ``gt_label``, int64 (N,) or booleans (N, classes), and
+        ``image``, (N, C, H, W), ``gt_label``, int64 (N,) or booleans (N, classes), and
         ``index``, int64 (N,); empty if no image can be read.
     """
     readable = [sample for sample in samples if sample is not None]
@@ -194,8 +232,7 @@ def _fit(results: dict, size: tuple[int, int]) -> dict:
     rows, cols = round(size[0] * scale), round(size[1] * scale)
     top, left = (height - rows) // 2, (width - cols) // 2
     part = image[None, :, top : top + rows, left : left + cols]
-    part = F.interpolate(part, size, mode='bicubic', antialias=True)
-    return {**results, 'image': part[0]}
+    return {**results, 'image': resize(part, size)[0]}
 
 
 def _check_folders(root: Path, classes: Sequence[str] | None) -> None:

@@ -51,16 +51,19 @@ def reconstruct(model: BaseSelfSupervisor, images: Tensor) -> tuple[Tensor, Tens
 
     Args:
         model: of :func:`build_pretrained`.
-        images: uint8, shape (N, C, H, W).
+        images: uint8, or float32 in [0, 255], shape (N, C, H, W).
 
     Returns:
         the images with hidden patches in grey, and those with hidden patches as
-        predicted, both uint8, (N, C, H, W). Visible pixels are the images' own.
+        predicted, both of the same type, (N, C, H, W). Visible pixels are the images' own.
     """
     normalise = model.data_preprocessor
     predict = getattr(model, 'reconstruct', None) or partial(_reconstruct_by_mae, model)
     predictions, mask = predict(normalise({'inputs': images})['inputs'])
-    predictions = (predictions * normalise.std + normalise.mean).round().clamp(0, 255).to(images)
+    predictions = (predictions * normalise.std + normalise.mean).clamp(0, 255)
+    if images.dtype == torch.uint8:
+        predictions = predictions.round()
+    predictions = predictions.to(images)
     hidden = mask.bool().to(images.device)  # (N, 1, H, W)
     grey = torch.full_like(images, _HIDDEN)
     return torch.where(hidden, grey, images), torch.where(hidden, predictions, images)
@@ -99,24 +102,56 @@ def image_grid(rows: Sequence[Tensor]) -> Tensor:
     return grid[:, :-_GAP, :-_GAP]
 
 
-def save_reconstructions(model: BaseSelfSupervisor, images: Tensor, path: str | Path) -> None:
+def save_reconstructions(
+    model: BaseSelfSupervisor,
+    images: Tensor,
+    path: str | Path,
+    channels: Sequence[int] = (0, 1, 2),
+) -> None:
     """Write a PNG with three rows: original, masked, reconstructed.
 
     Args:
         model: of :func:`build_pretrained`.
-        images: uint8, shape (N, C, H, W), C 1 or 3, one column each.
+        images: uint8, or float32 in [0, 255], shape (N, C, H, W), one column each.
         path: of the PNG.
+        channels: those drawn in red, green and blue if C is neither 1 nor 3. They, and images
+            of 16 bits, are stretched to the range of the originals.
 
     Raises:
-        ValueError: images of neither 1 nor 3 channels.
+        ValueError: there are no such channels.
     """
-    Image.fromarray(draw_reconstructions(model, images)).save(path)
+    Image.fromarray(draw_reconstructions(model, images, channels)).save(path)
 
 
-def draw_reconstructions(model: BaseSelfSupervisor, images: Tensor) -> np.ndarray:
+def draw_reconstructions(
+    model: BaseSelfSupervisor, images: Tensor, channels: Sequence[int] = (0, 1, 2)
+) -> np.ndarray:
     """Draw the rows of :func:`save_reconstructions`, uint8, (H, W) or (H, W, 3)."""
+    rows = [images, *reconstruct(model, images)]
     if images.shape[1] not in (1, 3):
-        raise ValueError(f'images of {images.shape[1]} channels cannot be drawn: expected 1 or 3')
-    masked, filled = reconstruct(model, images)
-    grid = image_grid([images, masked, filled]).permute(1, 2, 0)  # (H, W, C)
+        rows = _choose(rows, channels)
+    if images.shape[1] not in (1, 3) or images.is_floating_point():
+        rows = _stretch(*rows)
+    grid = image_grid(rows).permute(1, 2, 0)  # (H, W, C)
     return grid.squeeze(2).cpu().numpy()
+
+
+def _choose(rows: Sequence[Tensor], channels: Sequence[int]) -> list[Tensor]:
+    count = rows[0].shape[1]
+    if not all(0 <= channel < count for channel in channels):
+        raise ValueError(
+            f'channels {", ".join(map(str, channels))}: expected three of 0 to {count - 1}'
+        )
+    return [row[:, list(channels)] for row in rows]
+
+
+def _stretch(images: Tensor, masked: Tensor, filled: Tensor) -> list[Tensor]:
+    """Map the least and the highest level of each channel to 0 and 255; uint8."""
+    images, filled = images.float(), filled.float()
+    hidden = (masked != images).any(dim=1, keepdim=True)
+    least, most = (f(images, (0, 2, 3), keepdim=True) for f in (torch.amin, torch.amax))
+    images, filled = (
+        ((row - least) / (most - least).clamp(min=1e-6) * 255).round().clamp(0, 255)
+        for row in (images, filled)
+    )
+    return [row.to(torch.uint8) for row in (images, images.where(~hidden, _HIDDEN), filled)]

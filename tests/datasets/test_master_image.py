@@ -20,12 +20,12 @@ from tests.helpers.shards import serve
 
 
 @pytest.mark.parametrize('suffix', ['png', 'bmp', 'tiff', 'webp', 'ppm', 'jpg'])
-@pytest.mark.parametrize('color_type', ['color', 'unchanged'])
-def test_images_are_read_as_rgb(tmp_path, suffix, color_type):
+@pytest.mark.parametrize('loading', [{}, dict(color_type='unchanged', channels=3)])
+def test_images_are_read_as_rgb(tmp_path, suffix, loading):
     path = str(tmp_path / f'red.{suffix}')
     red = np.full((16, 16, 3), (255, 40, 0), np.uint8)
     Image.fromarray(red).save(path)
-    found = LoadImage(color_type)({'img_path': path})['img'].astype(int)
+    found = LoadImage(**loading)({'img_path': path})['img'].astype(int)
     assert np.abs(found - red).max() <= 10
 
 
@@ -46,8 +46,11 @@ def test_images_are_read_from_a_server(tmp_path):
 
 @pytest.mark.parametrize('color_type, channels', [('color', 3), ('grayscale', 1), ('unchanged', 4)])
 def test_number_of_channels_follows_color_type(tmp_path, color_type, channels):
-    cv2.imwrite(str(tmp_path / 'a.png'), np.full((8, 9, 4), 9, np.uint8))
-    loaded = LoadImage(color_type)({'img_path': str(tmp_path / 'a.png')})
+    Image.fromarray(np.full((8, 9, 4), (250, 40, 0, 99), np.uint8)).save(tmp_path / 'a.png')
+    asked = channels if color_type == 'unchanged' else None
+    loaded = LoadImage(color_type, channels=asked)({'img_path': str(tmp_path / 'a.png')})
+    if color_type == 'unchanged':
+        assert loaded['img'][0, 0].tolist() == [250, 40, 0, 99]
     assert loaded['img'].shape == (8, 9, channels)
     assert loaded['img_shape'] == (8, 9)
 
@@ -65,7 +68,7 @@ def test_what_can_not_be_read_is_skipped_with_a_warning(tmp_path, content, monke
 
 def test_sixteen_bit_images_are_skipped(tmp_path):
     cv2.imwrite(str(tmp_path / 'deep.png'), np.zeros((8, 8), np.uint16))
-    assert LoadImage('unchanged')({'img_path': str(tmp_path / 'deep.png')}) is None
+    assert LoadImage('grayscale')({'img_path': str(tmp_path / 'deep.png')}) is None
 
 
 def test_master_crop_agrees_with_pillow(tmp_path):

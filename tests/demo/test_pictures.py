@@ -71,9 +71,21 @@ def test_same_pictures_every_time_and_no_two_alike(tmp_path, few_pictures):
     assert len(set(first.values())) == len(first)
 
 
+def test_pictures_in_colour_have_the_hues_of_their_photograph(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, 'PICTURES_PER_CLASS', {'train': 1, 'test': 1})
+    pictures.write_builtin_images(tmp_path, 'RGB')
+    for name, is_coloured in (('petals', True), ('brick', False)):
+        picture = Image.open(tmp_path / 'train' / name / '000.jpg')
+        assert picture.mode == 'RGB'
+        red, _, blue = np.moveaxis(np.asarray(picture, float), 2, 0)
+        assert (np.abs(red - blue).mean() > 10) == is_coloured
+
+
 def test_every_folder_draws_for_itself(tmp_path, few_pictures, monkeypatch):
     noise = np.random.default_rng(0).integers(0, 256, (600, 600), dtype=np.uint8)
-    monkeypatch.setattr(pictures, 'open_region', lambda surface, split: Image.fromarray(noise))
+    monkeypatch.setattr(
+        pictures, 'open_region', lambda surface, split, mode: Image.fromarray(noise)
+    )
     pictures.write_builtin_images(tmp_path)
     contents = _contents(tmp_path)
     assert len(set(contents.values())) == len(contents)
@@ -112,7 +124,7 @@ def test_a_faster_process_wins(tmp_path, few_pictures, monkeypatch):
     root = tmp_path / 'builtin'
     write = pictures.write_builtin_images
 
-    def write_late(folder):
+    def write_late(folder, mode):
         write(folder)
         write(root)  # the other process
 

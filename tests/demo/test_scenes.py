@@ -133,7 +133,7 @@ def test_each_pixel_shows_the_class_of_its_label(as_is):
 def test_train_and_val_show_pixels_of_disjoint_regions(tmp_path, as_is, monkeypatch):
     """Photographs that are black where train is cut from, white where test is."""
 
-    def paint(surface, split):
+    def paint(surface, split, mode):
         return Image.new('L', (200, 200), {'train': 0, 'test': 255}[split])
 
     monkeypatch.setattr(scenes, 'open_region', paint)
@@ -189,6 +189,13 @@ def test_more_scenes_leave_the_first_as_they_are(root, tmp_path):
     scenes.write_builtin_scenes(tmp_path, {'train': 2})
     first = {name: c for name, c in _contents(tmp_path).items() if not name.endswith('.json')}
     assert len(first) == 4 and first.items() <= _contents(root).items()
+
+
+def test_scenes_in_colour_are_the_grey_ones_in_colour(root, tmp_path):
+    scenes.write_builtin_scenes(tmp_path, {'val': 1}, 'RGB')
+    assert Image.open(tmp_path / 'images' / 'val' / '000.jpg').mode == 'RGB'
+    grey, colour = (folder / 'labels' / 'val' / '000.png' for folder in (root, tmp_path))
+    assert grey.read_bytes() == colour.read_bytes()
 
 
 def test_scenes_are_written_once_and_whole(tmp_path, monkeypatch):

@@ -46,8 +46,8 @@ class CMAEDataPreprocessor(BaseDataPreprocessor):
 
         Args:
             data: ``inputs`` as ``PackViews`` packs it and ``default_collate``
-                joins it: either the views, uint8 (N, C, h, w) by name, or what
-                :func:`~cmae_mm.views.make_views` makes them from. A tensor is a batch of
+                joins it: either the views, uint8 or float32 in [0, 255], (N, C, h, w) by name,
+                or what :func:`~cmae_mm.views.make_views` makes them from. A tensor is a batch of
                 whole images, as evaluation shows them.
             training: not used; the randomness of views comes with their parameters.
 
@@ -71,7 +71,7 @@ class CMAEDataPreprocessor(BaseDataPreprocessor):
     def _masters_to_device(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Copy images to the device; the views' small parameters stay on the CPU."""
         return {
-            name: self.cast_data(value) if value.dtype == torch.uint8 else value
+            name: self.cast_data(value) if name.endswith('master') else value
             for name, value in inputs.items()
         }
 
