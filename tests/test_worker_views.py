@@ -93,3 +93,28 @@ def test_one_channel():
     found = make_view(picture(channels=1), view)
     assert found.shape == (48, 52, 1)
     assert psnr(found, on_device(picture(channels=1), view)) > 50
+
+
+@pytest.mark.parametrize('channels', [2, 4, 6, 12])
+@pytest.mark.parametrize('dtype, least', [(np.uint8, 50), (np.float32, 100)])
+def test_any_number_of_channels(channels, dtype, least):
+    image = picture(channels=channels).astype(dtype)
+    view = parameters(jitter=(1.3, 0.7, 1.0, 0.0), order=(1, 0, 2, 3), blur=1.0)
+    found = make_view(image, view)
+    assert found.shape == (48, 52, channels) and found.dtype == dtype
+    assert psnr(found, on_device(image, view)) > least
+    # each channel for itself
+    alone = make_view(np.ascontiguousarray(image[..., -1:]), view)
+    assert psnr(found[..., -1:], alone) > least
+
+
+def test_sixteen_bits_in_colour_are_those_of_the_device():
+    image = picture().astype(np.float32) * 0.9 + 0.3
+    drawn = dict(jitter=(1.2, 0.7, 1.3, 0.07), order=(3, 1, 0, 2), gray=True, blur=0.8)
+    view = parameters(**drawn)
+    before = image.copy()
+    found = make_view(image, view)
+    assert psnr(found, on_device(image, view)) > 100
+    assert (image == before).all()  # other views are made from it
+    eight = make_view(image.round().astype(np.uint8), view)
+    assert psnr(found, eight) > 40 and (found != found.round()).any()

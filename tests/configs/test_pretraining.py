@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.registry import HOOKS, TRANSFORMS, init_default_scope
+from mmpretrain.models.utils import to_2tuple
 from mmpretrain.registry import MODELS
 
 from cmae_mm.datasets import IndependentCrop, PixelShift
@@ -31,7 +32,7 @@ def test_data_path_makes_what_the_model_takes(path):
         if isinstance(step, (IndependentCrop, PixelShift))
     )
     size = cfg.model.backbone.get('img_size', 224)
-    assert crop_size == (size, size)
+    assert crop_size == to_2tuple(size)
     views = MODELS.build(cfg.data_preprocessor).views
     assert pipeline[-1].views == views
     assert len(views) == (2 if cfg.model.type in ('CMAE', 'MoCoV3') else 1)

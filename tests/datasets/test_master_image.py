@@ -3,8 +3,10 @@ import random
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.dataset import Compose
 from PIL import Image
+from torch.nn import functional as F
 
 from cmae_mm.datasets import (
     IndependentCrop,
@@ -15,7 +17,7 @@ from cmae_mm.datasets import (
 )
 from cmae_mm.datasets.decode import EncodedImage
 from cmae_mm.datasets.master_image import defer_decoding
-from tests.helpers.files import loaded_image, write_images
+from tests.helpers.files import loaded_image, smooth_picture, write_images
 from tests.helpers.shards import serve
 
 
@@ -64,6 +66,64 @@ def test_what_can_not_be_read_is_skipped_with_a_warning(tmp_path, content, monke
         path.write_bytes(content)
     assert LoadImage()({'img_path': str(path)}) is None
     assert len(warnings) == 1 and 'broken.jpg' in warnings[0]
+
+
+@pytest.mark.parametrize(
+    'fields, message',
+    [
+        (dict(color_type='unchanged'), 'give the number of channels'),
+        (dict(channels=3), 'give the number of channels'),
+        (dict(dtype='float32'), 'choose from uint8, uint16'),
+        (dict(color_type='gray'), 'choose from color'),
+    ],
+)
+def test_fields_that_do_not_fit_are_an_error(fields, message):
+    with pytest.raises(ValueError, match=message):
+        LoadImage(**fields)
+
+
+@pytest.mark.parametrize('color_type, channels', [('color', 3), ('grayscale', 1)])
+def test_sixteen_bit_images_are_read_if_asked_for(tmp_path, color_type, channels):
+    image = smooth_picture(channels=channels, dtype='uint16')
+    cv2.imwrite(str(tmp_path / 'deep.png'), image[..., ::-1])
+    found = LoadImage(color_type, dtype='uint16')({'img_path': str(tmp_path / 'deep.png')})['img']
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, image / 257, rtol=1e-6)
+
+
+def test_a_jpeg_is_not_taken_for_sixteen_bits(tmp_path):
+    write_images(tmp_path, num=1)
+    pipeline = Compose([LoadImage(dtype='uint16'), MasterCrop(scale=32)])
+    defer_decoding(pipeline)
+    assert pipeline({'img_path': str(tmp_path / '0.jpg')}) is None
+
+
+def test_master_images_of_floats_keep_their_range_and_precision():
+    image = smooth_picture(size=(60, 70), channels=6).astype(np.float32)
+    image[20:40, 20:40] = 255  # edges at which bicubic overshoots
+    image[20:40, 40:60] = 0
+    crop = MasterCrop(scale=32, crop_ratio_range=(0.5, 1.0))
+    np.random.seed(3)
+    found = crop(dict(img=image))['img']
+    np.random.seed(3)
+    eight = crop(dict(img=image.astype(np.uint8)))['img']
+    assert found.dtype == np.float32 and found.shape == (32, 32, 6)
+    assert found.min() >= 0 and found.max() <= 255
+    assert 0 < np.abs(found - eight).max() <= 2
+    flipped = RandomHorizontalFlip(prob=1)(dict(img=found))['img']
+    assert (flipped == found[:, ::-1]).all()
+
+
+def test_master_images_of_bytes_are_torchs_own():
+    image = smooth_picture(size=(60, 70))
+    crop = MasterCrop(scale=32, crop_ratio_range=(0.5, 1.0))
+    np.random.seed(3)
+    top, left, height, width = crop.rand_crop_params(image)
+    part = torch.from_numpy(image[None, top : top + height, left : left + width])
+    expected = F.interpolate(part.permute(0, 3, 1, 2), (32, 32), mode='bicubic', antialias=True)
+    np.random.seed(3)
+    found = crop(dict(img=image))['img']
+    assert found.dtype == np.uint8 and np.array_equal(found, expected[0].permute(1, 2, 0))
 
 
 def test_sixteen_bit_images_are_skipped(tmp_path):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from mmengine.dataset import default_collate
@@ -25,7 +26,25 @@ def test_views_made_in_the_worker_are_those_of_the_device(spatial):
     assert (on_device[1] - in_worker[1]).abs().mean() < 2
 
 
-@pytest.mark.parametrize('channels', [1, 3])
+def test_views_of_six_channels_of_floats_are_those_of_the_device():
+    colors = ColorAugment(saturation=0, hue=0, gray_prob=0, jitter_prob=1, blur_prob=1)
+    batches = {'device': [], 'worker': []}
+    for seed in range(4):
+        for where, batch in batches.items():
+            results = loaded_image(channels=6)
+            results['img'] = results['img'].astype(np.float32)
+            with seeded((seed,)):
+                batch.append(PackViews(where=where)(colors(PixelShift(16, 4)(results))))
+    preprocessor = CMAEDataPreprocessor(mean=[0.0] * 6, std=[1.0] * 6)
+    on_device, in_worker = (
+        preprocessor(default_collate(batch))['inputs'] for batch in batches.values()
+    )
+    for first, second in zip(on_device, in_worker):
+        assert first.shape == (4, 6, 16, 16) and first.dtype == torch.float32
+        torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize('channels', [1, 3, 6])
 def test_flipped_images_are_packed(channels):
     results = PixelShift(16, 4)(loaded_image(channels=channels))
     flipped = results['img'][:, ::-1]

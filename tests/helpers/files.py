@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 
 def write_images(folder: Path, num: int = 4, size=(40, 50), name='{}.jpg') -> Path:
@@ -16,6 +17,21 @@ def write_images(folder: Path, num: int = 4, size=(40, 50), name='{}.jpg') -> Pa
         coarse = generator.integers(0, 256, (5, 5, 3), dtype=np.uint8)
         cv2.imwrite(str(path), cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC))
     return folder
+
+
+def smooth_picture(seed=0, size=(40, 50), channels=3, dtype='uint8') -> np.ndarray:
+    """A smooth random image, (H, W, channels), of the whole range of its type."""
+    coarse = np.random.default_rng(seed).random((5, 5, channels)).astype(np.float32)
+    image = cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return (image * np.iinfo(dtype).max).astype(dtype).reshape(*size, channels)
+
+
+def write_tiff(path: Path, image: np.ndarray, **options) -> None:
+    """Write (H, W, C), or with ``planarconfig='separate'`` (C, H, W), as a TIFF."""
+    tifffile = pytest.importorskip('tifffile')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    options = {'photometric': 'minisblack', 'planarconfig': 'contig', **options}
+    tifffile.imwrite(path, image, **options)
 
 
 def remove_logs(work_dir: Path) -> None:
