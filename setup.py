@@ -60,5 +60,6 @@ setup(
         'evaluation': requirements('runtime'),  # evaluation and demonstrations
         'shards': requirements('shards'),  # from a server
         'trackers': requirements('trackers'),  # TensorBoard, Weights & Biases, MLflow, ClearML
+        'tiff': requirements('tiff'),  # of more channels than four
     },
 )

@@ -86,7 +86,7 @@ def channel_statistics(
         raise ValueError(
             f'none of {len(paths)} images can be read with {load.channels} channels of {load.dtype}'
         )
-    mean, mean_square = sums / count
+    mean, mean_square = (sums / count).numpy()  # the loader makes tensors of arrays
     std = np.sqrt(np.maximum(mean_square - mean**2, 0))
     return Statistics(mean, std, count, len(paths) - count)
 

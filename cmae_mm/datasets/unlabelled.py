@@ -26,7 +26,8 @@ class UnlabelledDataset(PretrainDataset):
 
     def __init__(self, dataset: dict, **kwargs) -> None:
         self.source = dataset
-        super().__init__(data_root='', serialize_data=False, **kwargs)
+        # of the folder nothing is read, but the host insists on one
+        super().__init__(data_root='.', serialize_data=False, **kwargs)
 
     def load_data_list(self) -> range:
         """Build the data set; returns the indices of its images."""

@@ -109,7 +109,7 @@ def test_master_images_of_floats_keep_their_range_and_precision():
     eight = crop(dict(img=image.astype(np.uint8)))['img']
     assert found.dtype == np.float32 and found.shape == (32, 32, 6)
     assert found.min() >= 0 and found.max() <= 255
-    assert 0 < np.abs(found - eight).max() <= 2
+    assert 0 < np.abs(found - eight).mean() < 1  # bytes are limited after each direction
     flipped = RandomHorizontalFlip(prob=1)(dict(img=found))['img']
     assert (flipped == found[:, ::-1]).all()
 
