@@ -9,22 +9,33 @@ from mmengine.registry import init_default_scope
 
 from cmae_mm.demo.scenes import THINGS
 from tests.helpers.configs import read_config
-from tests.helpers.detection import FOLDER, FPN, FULL_SIZE, HYBRID, QUICKSTART, ROOT, VITDET, stem
+from tests.helpers.detection import (
+    FOLDER,
+    FPN,
+    FULL_SIZE,
+    HYBRID,
+    QUICKSTART,
+    RGB,
+    ROOT,
+    VITDET,
+    stem,
+)
 from tests.helpers.docs import config_from_text, python_blocks
 from tests.helpers.hosts import require_models
 
 MODELS = require_models('mmdet')
+PRETRAINING = ROOT / 'configs' / 'cmae' / 'cmae_rgb_quickstart.py'
 WIDTHS = dict(small=384, base=768, large=1024)
 GLOBAL_BLOCKS = dict(small=[2, 5, 8, 11], base=[2, 5, 8, 11], large=[5, 11, 17, 23])
 
 
-@pytest.mark.parametrize('path', [*FULL_SIZE, QUICKSTART], ids=stem)
+@pytest.mark.parametrize('path', [*FULL_SIZE, QUICKSTART, RGB], ids=stem)
 def test_config_is_in_the_docs(path):
     assert path.name in (ROOT / 'docs' / 'detection.md').read_text()
 
 
 def test_all_configs_are_tested():
-    assert sorted(FOLDER.glob('*.py')) == sorted([*FULL_SIZE, *HYBRID, QUICKSTART])
+    assert sorted(FOLDER.glob('*.py')) == sorted([*FULL_SIZE, *HYBRID, QUICKSTART, RGB])
 
 
 @pytest.mark.parametrize('path', FULL_SIZE, ids=stem)
@@ -108,19 +119,29 @@ def test_model_is_what_the_protocol_says(path):
         assert list(encoder.out_indices) == expected
 
 
-@pytest.mark.parametrize('path', [*FULL_SIZE, QUICKSTART], ids=stem)
+@pytest.mark.parametrize('path', [*FULL_SIZE, QUICKSTART, RGB], ids=stem)
 @pytest.mark.parametrize('part', ['train', 'test'])
 def test_masks_are_checked_before_they_are_loaded(path, part):
     pipeline = [step.type for step in read_config(path)[f'{part}_pipeline']]
     assert pipeline.index('mmpretrain.CheckMasks') < pipeline.index('LoadAnnotations')
 
 
-def test_quickstart_knows_the_things_of_the_scenes():
-    cfg = read_config(QUICKSTART)
+@pytest.mark.parametrize('path', [QUICKSTART, RGB], ids=stem)
+def test_small_configs_know_the_things_of_the_scenes(path):
+    cfg = read_config(path)
     heads = cfg.model.roi_head.bbox_head, cfg.model.roi_head.mask_head
     assert all(head.num_classes == len(THINGS) for head in heads)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         assert tuple(loader.dataset.metainfo.classes) == THINGS
+
+
+def test_the_detector_in_colour_takes_the_encoder_of_its_pretraining():
+    cfg, pretraining = read_config(RGB), read_config(PRETRAINING)
+    for field in ('arch', 'patch_size', 'in_channels'):
+        assert cfg.model.backbone[field] == pretraining.model.backbone[field]
+    for field in ('mean', 'std'):
+        assert cfg.model.data_preprocessor[field] == pretraining.data_preprocessor[field]
+    assert cfg.model.data_preprocessor.bgr_to_rgb
 
 
 DETECTION_DOCS = (ROOT / 'docs' / 'detection.md').read_text()

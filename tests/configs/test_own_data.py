@@ -1,20 +1,28 @@
 """The configs for data of one's own, from real files to features and pictures."""
 
 import json
+import re
+import textwrap
 
 import cv2
 import numpy as np
 import pytest
 from mmengine.registry import RUNNERS
+from mmpretrain.registry import MODELS
 from PIL import Image
 
+from cmae_mm.datasets import LoadImage
+from cmae_mm.datasets.folder import IMAGE_SUFFIXES
 from cmae_mm.engine.ranks import fit_to_cpu
+from cmae_mm.evaluation import image_loading
 from tests.helpers.configs import CONFIGS, read_config
+from tests.helpers.docs import config_from_text, python_blocks
 from tests.helpers.files import smooth_picture, write_tiff
 from tests.helpers.process import process_here, run_here
 from tests.helpers.tiny import ARCH, DECODER
 
 NUM = 4
+GRAY, RECTANGLES, CHANNELS, HOST, SHORT = python_blocks('own_data.md')
 # per config: how a file is written, and the size of what is drawn of an image
 KINDS = dict(
     gray=('png', dict(channels=1), (224, 224)),
@@ -105,3 +113,30 @@ def test_files_with_another_number_of_channels_are_named(tmp_path):
         RuntimeError, match=r'100 images in a row .*\d\.tif: an image of 4 channels, expected 6'
     ):
         RUNNERS.build(cfg).train()
+
+
+def test_configs_of_the_docs_are_whole(tmp_path):
+    gray, rectangles, channels, host, short = (
+        config_from_text(textwrap.dedent(text), tmp_path)
+        for text in (GRAY, RECTANGLES, CHANNELS, HOST, SHORT)
+    )
+    for cfg in (gray, rectangles, channels):
+        pipeline = cfg.train_dataloader.dataset.pipeline
+        load = LoadImage(**image_loading(cfg))
+        normalise = MODELS.build(cfg.data_preprocessor)
+        assert load.channels == cfg.model.backbone.get('in_channels', 3) == len(normalise.mean)
+        assert pipeline[3].crop_size == cfg.model.backbone.img_size
+        assert cfg.train_dataloader.dataset.data_root.startswith('data/')
+    master = rectangles.train_dataloader.dataset.pipeline[1]
+    low, high = master.aspect_ratio_range
+    assert low < master.scale[1] / master.scale[0] < high
+    assert host.train_dataloader.dataset.keys() == {'type', 'dataset', 'pipeline'}
+    warm_up, cosine = short.param_scheduler
+    assert warm_up.end == cosine.begin and cosine.end == short.train_cfg.max_epochs
+    assert cosine.T_max == cosine.end - cosine.begin
+
+
+def test_docs_list_the_suffixes():
+    text = (CONFIGS.parent / 'docs' / 'own_data.md').read_text()
+    (listed,) = re.findall(r'Suffixes that are taken: (.*?), in\neither case', text, re.DOTALL)
+    assert set(listed.split(', ')) == set(IMAGE_SUFFIXES) - {'.avif', '.gif'}

@@ -13,7 +13,7 @@ from skimage.draw import polygon2mask
 from cmae_mm.demo.scenes import THINGS, write_builtin_scenes
 from cmae_mm.engine.ranks import fit_to_cpu
 from tests.helpers.configs import read_config
-from tests.helpers.detection import FULL_SIZE, HYBRID, QUICKSTART, VITDET, stem
+from tests.helpers.detection import FULL_SIZE, HYBRID, QUICKSTART, RGB, VITDET, stem
 from tests.helpers.docs import config_from_text, python_blocks
 from tests.helpers.hosts import require_models
 from tests.helpers.process import process_here, run_on_two_ranks
@@ -111,6 +111,14 @@ def test_quickstart_trains_and_is_evaluated(scenes, tmp_path):
     assert len(scalars['train/loss_mask'].data[0]) == 2
     for task in ('bbox', 'segm'):
         assert 0 <= scalars[f'val/coco/{task}_mAP_50'].current() <= 1
+
+
+def test_colour_pictures_train(tmp_path):
+    write_builtin_scenes(tmp_path, {'train': 2, 'val': 1}, 'RGB')
+    cfg = read_config(RGB)
+    cfg.merge_from_dict(quickstart_on(tmp_path))
+    losses = train_one_iteration(cfg, tmp_path / 'run')
+    assert {'loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox', 'loss_mask'} <= losses.keys()
 
 
 def test_heads_have_as_many_classes_as_the_data(scenes, tmp_path):

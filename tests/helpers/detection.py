@@ -5,6 +5,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / 'configs' / 'benchmarks' / 'detection'
 QUICKSTART = FOLDER / 'quickstart.py'
+RGB = FOLDER / 'vit-tiny-p8_fpn_mask-rcnn_rgb.py'
 VITDET = {
     size: FOLDER / f'vit-{size}-p16_vitdet_mask-rcnn_32xb2-amp-lsj-100e_coco.py'
     for size in ('small', 'base', 'large')
