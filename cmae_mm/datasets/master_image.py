@@ -82,6 +82,7 @@ class LoadImage(BaseTransform):
         self.max_pixels = max_pixels
 
     def transform(self, results: dict) -> dict | None:
+        image: np.ndarray | EncodedImage
         try:
             if 'img' in results:  # of a dataset that has the pixels
                 image = self._to_levels(np.atleast_3d(results['img']))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from .decode import DTYPES, decode
@@ -77,7 +78,7 @@ def channel_statistics(
         ValueError: no image can be read.
     """
     loader = DataLoader(_Moments(paths, load), batch_size=None, num_workers=workers)
-    count, sums = 0, 0.0
+    count, sums = 0, torch.zeros(())
     for moments in loader:
         if moments is not None:
             count, sums = count + 1, sums + moments

@@ -25,14 +25,14 @@ class UnlabelledDataset(PretrainDataset):
     """
 
     def __init__(self, dataset: dict, **kwargs) -> None:
-        self.source = dataset
+        self.source_config = dataset
         # of the folder nothing is read, but the host insists on one
         super().__init__(data_root='.', serialize_data=False, **kwargs)
 
     def load_data_list(self) -> range:
         """Build the data set; returns the indices of its images."""
-        kind = self.source['type']
-        self.source = DATASETS.build(self.source)
+        kind = self.source_config['type']
+        self.source = DATASETS.build(self.source_config)
         self.source.full_init()
         if len(self.source) == 0:
             raise ValueError(f'{kind} has no images: see its data_root, data_prefix and ann_file')
