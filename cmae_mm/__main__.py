@@ -58,10 +58,12 @@ def resolve_config(argument: str) -> str:
 def main() -> None:
     """Replace this process by the tool that the command line names."""
     tools = find_tools()
+    width = max(map(len, tools)) + 2
+    lines = [f'  {name:<{width}}{summarize(tool)}' for name, tool in tools.items()]
     parser = argparse.ArgumentParser(
         prog='python -m cmae_mm',
         description='Start a tool; TOOL --help shows its arguments.',
-        epilog='tools:\n' + '\n'.join(f'  {name:<12}{summarize(t)}' for name, t in tools.items()),
+        epilog='\n'.join(['tools:', *lines]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('tool', metavar='TOOL', choices=tools, help='one of the tools below')
