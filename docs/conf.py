@@ -44,8 +44,6 @@ autoapi_add_toctree_entry = False  # the front page has it
 suppress_warnings = [
     'autoapi.python_import_resolution',  # of `a, b = ...`, which its reader does not follow
     'ref.python',  # a type variable that has the name of a class elsewhere
-    'toc.not_readable',  # a page that a checkout does not have yet
-    'toc.excluded',
 ]
 
 

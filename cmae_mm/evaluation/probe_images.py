@@ -113,7 +113,7 @@ def spread(labels: np.ndarray, per_class: int, parts: int = 1) -> list[np.ndarra
 class ProbeImages(Dataset):
     """One rank's share of chosen images, in the form that a frozen encoder takes.
 
-    An item is the image, uint8 (channels, *size), and its label; where it can't be read (
+    An item is the image, uint8 ``(channels, *size)``, and its label; where it can't be read (
     ``LoadImage`` logs a warning), zeros and ``UNREADABLE``. All ranks have as many items: those
     that a rank has too many repeat others as unreadable.
 
