@@ -48,7 +48,7 @@ def fit_linear_probe(
 ) -> LinearProbe:
     """Train the probe on features of which every rank holds a part.
 
-    It minimises mean loss + l2 / 2 * |W|^2, the weights W being those of standardised features:
+    It minimises mean loss + ``l2 / 2 * |W|^2``, the weights W being those of standardised features:
     for one label per image, cross-entropy, and the result is scikit-learn's LogisticRegression
     with C = 1 / (l2 * N); for several, binary cross-entropy summed over classes.
 
