@@ -55,6 +55,11 @@ class FrozenEncoder(BaseModel):
         """Encode a batch of images to float32 (N, L, D), the class token, if any, first."""
         return as_tokens(self.backbone(self.normalise(images))[-1].float())
 
+    def width(self, shape: tuple[int, int, int]) -> int:
+        """Return D of images of a shape, (C, H, W)."""
+        device = self.data_preprocessor.device
+        return self(torch.zeros(1, *shape, dtype=torch.uint8, device=device)).shape[1]
+
     def normalise(self, images: Tensor) -> Tensor:
         """Turn uint8 images into the backbone's input, both (N, C, H, W)."""
         # the hosts' pipelines read BGR, and their preprocessors expect it

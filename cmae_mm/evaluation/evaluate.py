@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
 from mmengine.dist import get_world_size
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from .attentive_probe import attentive_predict
 from .encoder import FrozenEncoder
 from .feature_file import FeatureFile, encoder_fingerprint
 from .features import extract_own_features
-from .images import LabelledImages, labelled_images
+from .images import LabelledImages, labelled_images, number_of_classes
 from .linear_probe import fit_linear_probe
 from .metrics import classification_metrics
 from .moments import effective_rank, moments
@@ -92,7 +91,7 @@ def evaluate_features(
         tests, labels = gather_rows(own_tests), gather_rows(own_test_labels)
         known_labels = gather_rows(own_labels)
     device = encoder.data_preprocessor.device
-    classes = _number_of_classes(train_set, known_labels, labels)
+    classes = number_of_classes(train_set, known_labels, labels)
     with _timed(seconds, 'knn'):
         votes = vote(*nearest_over_ranks(tests, own, k, device=device), known_labels, classes)
     with _timed(seconds, 'linear'):
@@ -154,33 +153,12 @@ def _feature_file(
     images: LabelledImages,
     shape: tuple[int, int, int],
 ) -> FeatureFile:
-    device = encoder.data_preprocessor.device
-    width = encoder(torch.zeros(1, *shape, dtype=torch.uint8, device=device)).shape[1]
     contents = dict(
         size='x'.join(map(str, shape)),
         encoder=encoder_fingerprint(encoder),
         files=images.fingerprint(),
     )
-    return FeatureFile(folder, name, (len(images), width), contents)
-
-
-def _number_of_classes(images: LabelledImages, known_labels: Tensor, labels: Tensor) -> int:
-    """Return it; fewer than two among the training images are an error."""
-    if not images.multi_label and len(known_labels.unique()) < 2:
-        raise ValueError(
-            f'all readable images of {images.name} have one class: at least two are needed'
-        )
-    if images.multi_label:
-        return labels.shape[1]
-    used = int(max(known_labels.max(), labels.max())) + 1
-    if images.classes is None:
-        return used
-    if used > len(images.classes):
-        raise ValueError(
-            f'{images.name} has {len(images.classes)} classes, but an image has the label '
-            f'{used - 1}: labels count from 0'
-        )
-    return len(images.classes)
+    return FeatureFile(folder, name, (len(images), encoder.width(shape)), contents)
 
 
 @contextlib.contextmanager

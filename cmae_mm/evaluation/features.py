@@ -1,6 +1,6 @@
 """Features of a data set from a frozen encoder."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from mmengine.dist import get_world_size, is_main_process
@@ -42,7 +42,7 @@ def extract_features(
         OSError: the store can't be written.
     """
     features, labels = [], []
-    for batch, tokens in _encode(encoder, images, batch_size, num_workers, label):
+    for batch, tokens in encode(encoder, images, batch_size, num_workers, label):
         features.append(encoder.pool(tokens).cpu())
         labels.append(batch['gt_label'])
         if store is not None:
@@ -85,7 +85,7 @@ def extract_own_features(
     if file is None:
         return extract_features(encoder, Subset(images, rows), store=store, **how)
     missing = file.missing(rows)
-    for batch, tokens in _encode(encoder, Subset(images, missing), **how):
+    for batch, tokens in encode(encoder, Subset(images, missing), **how):
         file.write(batch['index'].numpy(), encoder.pool(tokens).cpu().numpy())
     file.mark_unreadable(missing)
     features, readable = file.read(rows)
@@ -94,13 +94,30 @@ def extract_own_features(
     return features, images.labels(readable)
 
 
-def _encode(
-    encoder: FrozenEncoder, images: Dataset, batch_size: int, num_workers: int, label: str
+def encode(
+    encoder: FrozenEncoder,
+    images: Dataset,
+    batch_size: int,
+    num_workers: int,
+    label: str | None = None,
+    start_worker: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
-    """Yield batches and their tokens, on the encoder's device, a batch late.
+    """Yield batches and their tokens, a batch late; no random numbers are drawn.
 
     The next batch is on its way when a device is asked for the numbers of the one before, so that
     neither waits for the other.
+
+    Args:
+        encoder: to call, on the device that it is on.
+        images: to read: LabelledImages, or a part of them.
+        batch_size: images per call.
+        num_workers: processes that read images; 0: this one.
+        label: of a progress line; None: no such line.
+        start_worker: called in each of these processes with its number.
+
+    Yields:
+        ``gt_label`` and ``index`` of the readable images of a batch, as from
+        :func:`~.images.collate`, and their tokens, float32 (N, L, D), on the encoder's device.
     """
     device = encoder.data_preprocessor.device
     loader = DataLoader(
@@ -109,8 +126,11 @@ def _encode(
         num_workers=num_workers,
         collate_fn=collate,
         pin_memory=torch.device(device).type == 'cuda',
+        worker_init_fn=start_worker,
+        generator=torch.Generator(),  # else the loader draws from torch's own
     )
-    hidden = None if is_main_process() else True  # None: unless it is a terminal
+    shown = label is not None and is_main_process()
+    hidden = None if shown else True  # None: unless it is a terminal
     ready = None
     with tqdm(total=len(images), desc=label, unit='image', disable=hidden, leave=False) as progress:
         for batch in loader:

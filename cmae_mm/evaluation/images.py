@@ -1,9 +1,11 @@
 """Images for evaluation: cropped to the aspect ratio only, without randomness."""
 
 import hashlib
+import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,7 +90,7 @@ class LabelledImages(Dataset):
         loading: see :func:`image_pipeline`.
 
     Raises:
-        ValueError: no labels, or fewer than two classes.
+        ValueError: no labels, or fewer than two classes; later, no label of one image, or several.
     """
 
     def __init__(
@@ -139,7 +141,14 @@ class LabelledImages(Dataset):
 
     def _label(self, info: dict) -> int | Tensor:
         if not self.multi_label:
-            return int(info['gt_label'])
+            label: Any = info.get('gt_label')
+            try:
+                return operator.index(label)
+            except TypeError:
+                raise ValueError(
+                    f'a label of {self.name} is {label!r}, others are one class: each image needs '
+                    'one (gt_label)'
+                ) from None
         labels = torch.zeros(len(self.classes or ()), dtype=torch.bool)
         labels[torch.as_tensor(info['gt_label'], dtype=torch.long)] = True
         return labels
@@ -198,6 +207,31 @@ def labelled_images(
     if classes is not None and images.classes is not None:
         _check_classes(images.name, images.classes, classes)
     return images
+
+
+def number_of_classes(images: LabelledImages, *labels: Tensor) -> int:
+    """Return the number of classes of images.
+
+    Args:
+        images: the first of some sets of images of the same classes.
+        *labels: of each set, int64 (N,) or booleans (N, classes).
+
+    Raises:
+        ValueError: the first labels are all the same, or a label is not that of a class.
+    """
+    if images.multi_label:
+        return labels[0].shape[1]
+    if len(labels[0].unique()) < 2:
+        raise ValueError(f'all images of {images.name} have one class: at least two are needed')
+    used = 1 + max(int(some.max()) for some in labels)
+    if images.classes is None:
+        return used
+    if used > len(images.classes):
+        raise ValueError(
+            f'{images.name} has {len(images.classes)} classes, but an image has the label '
+            f'{used - 1}: labels count from 0'
+        )
+    return len(images.classes)
 
 
 def collate(samples: list[dict | None]) -> dict[str, Tensor]:

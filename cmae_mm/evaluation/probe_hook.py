@@ -5,21 +5,24 @@ import time
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
+from mmengine.dist import all_reduce
 from mmengine.hooks import CheckpointHook, Hook, IterTimerHook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmpretrain.registry import HOOKS
 from torch import Tensor
-from torch.utils.data import ConcatDataset, DataLoader
+from torch.utils.data import Subset
 
 from cmae_mm.checkpoints import unwrap
 from cmae_mm.engine.stop_hook import outlive_signals
 
 from .encoder import FrozenEncoder, input_shape, share_encoder
+from .features import encode
+from .images import image_loading
 from .neighbours import knn_predict
 from .online_classifier import OnlineClassifier
-from .probe_images import UNREADABLE, choose_images
+from .probe_images import choose_images
+from .sharing import gather_rows, own_rows
 
 _STATE = 'feature_probe'  # in a checkpoint
 
@@ -93,15 +96,9 @@ class FeatureProbeHook(Hook):
         if self.interval < 0:
             return
         train, test, optional = self._sources(runner)
+        shape, loading = input_shape(runner.cfg), image_loading(runner.cfg)
         try:
-            self.images = choose_images(
-                train,
-                test,
-                self.max_per_class,
-                input_shape(runner.cfg),
-                get_rank(),
-                get_world_size(),
-            )
+            self.images = choose_images(train, test, self.max_per_class, shape, loading)
         except (FileNotFoundError, ValueError) as error:
             if not optional:
                 raise
@@ -115,8 +112,7 @@ class FeatureProbeHook(Hook):
             return
         # what does not fit shows now instead of after an epoch
         encoder = share_encoder(unwrap(runner.model), runner.cfg, self.pooling)
-        first = torch.stack([images[0][0] for images in self.images])
-        encoder(first.to(encoder.data_preprocessor.device))
+        self.width = encoder.width(shape)
         if self.num_workers is None:
             self.num_workers = runner.train_dataloader.num_workers
         self.spent, self.started = 0.0, time.perf_counter()  # seconds
@@ -180,12 +176,9 @@ class FeatureProbeHook(Hook):
         """Return top-1 accuracies in per cent, by probe; those of all ranks' images."""
         encoder = share_encoder(unwrap(runner.model), runner.cfg, self.pooling)
         dtype = getattr(runner.optim_wrapper, 'cast_dtype', None)
-        features, labels = self._encode(encoder, dtype)
-        share = len(self.images[0])
-        known, known_labels = _readable(
-            _of_all_ranks(features[:share]), _of_all_ranks(labels[:share])
-        )
-        asked, truth = _readable(features[share:], labels[share:])
+        own, own_labels = self._encode(encoder, dtype, self.images.known)
+        known, known_labels = gather_rows(own), gather_rows(own_labels)
+        asked, truth = self._encode(encoder, dtype, self.images.asked)
         if not len(known):
             raise ValueError('none of the images that the probe learns from can be read')
         classifier = self._fit(known, known_labels, step)
@@ -199,28 +192,32 @@ class FeatureProbeHook(Hook):
             raise ValueError('none of the images that the probe is to classify can be read')
         return {name: 100 * n / total for name, n in zip(('knn', 'linear'), right)}
 
-    @torch.no_grad()
-    def _encode(self, encoder: FrozenEncoder, dtype: torch.dtype | None) -> tuple[Tensor, Tensor]:
-        """Return features, (N, D), and labels of this rank's images, on the encoder's device."""
+    def _encode(
+        self, encoder: FrozenEncoder, dtype: torch.dtype | None, images: Subset
+    ) -> tuple[Tensor, Tensor]:
+        """Encode this rank's part of images.
+
+        Returns:
+            features, float32 (n, D), and labels, int64 (n,), of those that can be read, on the
+            encoder's device.
+        """
         device = encoder.data_preprocessor.device
-        loader = DataLoader(
-            ConcatDataset(self.images),
-            self.batch_size,
-            num_workers=self.num_workers,
-            worker_init_fn=_start_worker,
-            generator=torch.Generator(),  # else the loader draws from torch's own
-        )
-        features, labels = [], []
+        own = Subset(images, own_rows(len(images)))
+        # a rank may have none
+        features = [torch.empty(0, self.width, device=device)]
+        labels = [torch.empty(0, dtype=torch.int64)]
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            for images, truth in loader:
-                features.append(encoder(images.to(device, non_blocking=True)).float())
-                labels.append(truth)
+            for batch, tokens in encode(
+                encoder, own, self.batch_size, self.num_workers or 0, start_worker=_start_worker
+            ):
+                features.append(encoder.pool(tokens))
+                labels.append(batch['gt_label'])
         return torch.cat(features), torch.cat(labels).to(device)
 
     def _fit(self, features: Tensor, labels: Tensor, seed: int) -> OnlineClassifier:
         if self.classifier is None:
-            classes = self.images[0].classes
-            self.classifier = OnlineClassifier(features.shape[1], classes, features.device)
+            classes = self.images.classes
+            self.classifier = OnlineClassifier(self.width, classes, features.device)
             # of a run with other classes, it starts anew
             if self.state and self.state['linear']['bias'].shape == (classes,):
                 self.classifier.load_state_dict(self.state)
@@ -244,16 +241,6 @@ class FeatureProbeHook(Hook):
         if runner._resume and _STATE in checkpoint:
             self.state = checkpoint[_STATE]['classifier']
             self.unreported = checkpoint[_STATE]['unreported']
-
-
-def _of_all_ranks(share: Tensor) -> Tensor:
-    """Join the ranks' equal shares in the order of the images."""
-    return torch.stack(all_gather(share), dim=1).flatten(0, 1)
-
-
-def _readable(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    there = labels != UNREADABLE
-    return features[there], labels[there]
 
 
 def _start_worker(worker: int) -> None:

@@ -4,10 +4,10 @@ import torch
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
-from cmae_mm.evaluation.probe_images import UNREADABLE, ProbeImages, find_labelled, spread
+from cmae_mm.evaluation.probe_images import choose_images, spread
 from tests.helpers.files import write_images
 
-LABELS = np.array([2, 0, 2, 2, 0, 2, 1, 2, 2, 2, 2])
+LABELS = torch.tensor([2, 0, 2, 2, 0, 2, 1, 2, 2, 2, 2])
 
 
 @DATASETS.register_module()
@@ -33,7 +33,7 @@ class Pixels(BaseDataset):
 def test_each_class_gives_a_bounded_number_at_even_distances():
     (chosen,) = spread(LABELS, 3)
     assert LABELS[chosen].tolist() == [2, 0, 2, 0, 1, 2]
-    assert chosen[LABELS[chosen] == 2].tolist() == [0, 3, 8]  # of 0 2 3 5 7 8 9 10
+    assert [index for index in chosen if LABELS[index] == 2] == [0, 3, 8]  # of 0 2 3 5 7 8 9 10
 
 
 def test_parts_are_disjoint_and_have_all_there_is():
@@ -46,6 +46,7 @@ def test_parts_are_disjoint_and_have_all_there_is():
 
 @pytest.fixture
 def folders(tmp_path):
+    tmp_path /= 'classes'
     write_images(tmp_path / 'ant', num=3)
     write_images(tmp_path / 'bee' / 'deeper', num=2)
     (tmp_path / 'bee' / 'broken.jpg').write_bytes(b'broken')
@@ -54,61 +55,55 @@ def folders(tmp_path):
     return tmp_path
 
 
+SHAPE = (3, 8, 8)
+
+
+def labels_of(part):
+    return part.dataset.labels(part.indices).tolist()
+
+
 def test_folders_name_the_classes(folders):
-    found = find_labelled(folders)
-    assert found.classes == ['ant', 'bee']
-    assert found.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert found.record(3)['img_path'] == str(folders / 'bee' / 'broken.jpg')
-
-
-@pytest.mark.parametrize('world', [1, 2, 4, 9])
-def test_shares_of_all_ranks_are_equal_and_together_all_images(folders, world):
-    found = find_labelled(folders)
-    shares = [ProbeImages((found, np.arange(6)), (8, 8), 3, rank, world) for rank in range(world)]
-    assert len({len(share) for share in shares}) == 1
-    in_order = [shares[i % world][i // world] for i in range(world * len(shares[0]))]
-    assert [label for _, label in in_order] == [0, 0, 0, UNREADABLE, 1, 1] + [UNREADABLE] * (
-        len(in_order) - 6
-    )
-    assert all(image.shape == (3, 8, 8) for image, _ in in_order)
+    known, asked, classes = choose_images(folders, folders, 2, SHAPE)
+    assert known.dataset.classes == ('ant', 'bee') and classes == 2
+    assert labels_of(known) == labels_of(asked) == [0, 0, 1, 1]
+    assert known.indices == [0, 1, 3, 4]
+    assert [image and image['gt_label'] for image in known] == [0, 0, None, 1]  # broken.jpg
 
 
 def test_any_data_set_with_labels(folders):
     config = dict(type='CustomDataset', data_root=str(folders), extensions=('.jpg',))
-    found, same = find_labelled(config), find_labelled(folders)
-    assert found.labels.tolist() == same.labels.tolist() and found.classes == same.classes
-    chosen = np.array([0, 2, 4])
-    for (image, label), (expected, truth) in zip(
-        ProbeImages((found, chosen), (8, 8), 3), ProbeImages((same, chosen), (8, 8), 3)
-    ):
-        assert torch.equal(image, expected) and label == truth != UNREADABLE
+    of_config, of_folders = (choose_images(source, None, 9, SHAPE) for source in (config, folders))
+    for part, same in zip(of_config[:2], of_folders[:2]):
+        assert part.indices == same.indices and labels_of(part) == labels_of(same)
+    assert torch.equal(of_config.asked[0]['image'], of_folders.asked[0]['image'])
 
 
 def test_images_in_memory():
-    found = find_labelled(dict(type='Pixels', labels=[0, 1, 0]))
-    images = ProbeImages((found, np.array([1, 2])), (3, 3), 1)
-    assert [(image.unique().item(), label) for image, label in images] == [(10, 1), (20, 0)]
-    assert images[0][0].shape == (1, 3, 3)
+    source = dict(type='Pixels', labels=[0, 1, 0, 1])
+    known, asked, _ = choose_images(source, None, 1, (1, 3, 3))
+    found = [(i['image'].unique().item(), i['gt_label']) for part in (known, asked) for i in part]
+    assert found == [(0, 0), (10, 1), (20, 0), (30, 1)]
+    assert known[0]['image'].shape == (1, 3, 3)
 
 
 @pytest.mark.parametrize(
     'labels, message',
     [
-        ([0, None], 'a label of Pixels .* is None: a probe needs a data set with one class'),
-        ([0, [0, 1]], r'is \[0, 1\]'),
-        ([1, 1], 'images of 1 classes in Pixels'),
+        ([0, None], 'a label of Pixels is None, others are one class'),
+        ([0, [0, 1]], r'a label of Pixels is \[0, 1\]'),
+        ([[0], [0, 1]], 'Pixels has several labels per image: a probe needs one'),
+        ([1, 1], 'all images of Pixels have one class'),
+        ([0, 2, 0, 2], 'Pixels has 2 classes, but an image has the label 2'),
+        ([0, 1], 'one image per class in Pixels'),
     ],
 )
 def test_labels_that_do_not_do(labels, message):
     with pytest.raises(ValueError, match=message):
-        find_labelled(dict(type='Pixels', labels=labels))
+        choose_images(dict(type='Pixels', labels=labels), None, 9, SHAPE)
 
 
-def test_folders_that_do_not_do(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no folder '.*nowhere'"):
-        find_labelled(tmp_path / 'nowhere')
-    with pytest.raises(ValueError, match='images of 0 classes .* needs at least two'):
-        find_labelled(write_images(tmp_path / 'flat'))
-    write_images(tmp_path / 'one' / 'class')
-    with pytest.raises(ValueError, match='images of 1 classes'):
-        find_labelled(tmp_path / 'one')
+def test_both_have_the_same_classes(folders, tmp_path):
+    for name in ('ant', 'cat'):
+        write_images(tmp_path / 'other' / name)
+    with pytest.raises(ValueError, match='other classes than the training images: bee, cat'):
+        choose_images(folders, tmp_path / 'other', 9, SHAPE)
