@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils.data import Subset
 
 from cmae_mm.evaluation import ClassFolder, FrozenEncoder
+from cmae_mm.evaluation.features import encode
 
 
 class EncodedImages(NamedTuple):
@@ -54,26 +56,12 @@ def encode_images(
         ValueError: none of the images can be read.
     """
     count = min(most, len(folder))
-    samples: list[Tensor] = []
-    indices: list[int] = []
-    labels: list[int] = []
-    features: list[Tensor] = []
-
-    def encode() -> None:
-        features.append(encoder(torch.stack(samples).to(encoder.data_preprocessor.device)).cpu())
-        samples.clear()
-
-    for index in (order * len(folder) // count for order in range(count)):
-        sample = folder[index]
-        if sample is None:
-            continue
-        samples.append(sample['image'])
-        indices.append(index)
-        labels.append(int(sample['gt_label']))
-        if len(samples) == batch_size:
-            encode()
-    if samples:
-        encode()
-    if not features:
-        raise ValueError(f'no image in {folder.data_root!r} can be read')
-    return EncodedImages(folder, indices, torch.tensor(labels), torch.cat(features))
+    chosen = Subset(folder, [order * len(folder) // count for order in range(count)])
+    rows = [
+        (batch['index'], batch['gt_label'], encoder.pool(tokens).cpu())
+        for batch, tokens in encode(encoder, chosen, batch_size, num_workers=0)
+    ]
+    if not rows:
+        raise ValueError(f'no image in {folder.name} can be read')
+    indices, labels, features = (torch.cat(column) for column in zip(*rows, strict=True))
+    return EncodedImages(folder, indices.tolist(), labels, features)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -16,7 +17,13 @@ from torch import Tensor, nn
 
 from cmae_mm.checkpoints import unwrap
 from cmae_mm.datasets.folder import find_images
-from cmae_mm.evaluation import can_reconstruct, draw_reconstructions, input_shape, load_image
+from cmae_mm.evaluation import (
+    can_reconstruct,
+    draw_reconstructions,
+    image_loading,
+    input_shape,
+    load_image,
+)
 
 from .attention import draw_attention
 from .style import to_array
@@ -71,7 +78,7 @@ class PictureHook(Hook):
             )
         self.draws = self.possible_draws(unwrap(runner.model))
         if is_main_process():
-            self.images = self._load(self._source(runner), input_shape(runner.cfg))
+            self.images = self._load(self._source(runner), runner.cfg)
 
     @staticmethod
     def possible_draws(model: nn.Module) -> list[Callable[[nn.Module, Tensor], np.ndarray]]:
@@ -101,14 +108,16 @@ class PictureHook(Hook):
             )
         return Path(folder)
 
-    def _load(self, folder: Path, shape: tuple[int, int, int]) -> Tensor:
+    def _load(self, folder: Path, cfg: Config) -> Tensor:
         found, _ = find_images(folder)
         if not found:
             raise ValueError(f'PictureHook found no images in {str(folder)!r}')
         count = min(self.count, len(found))
-        channels, *size = shape
+        channels, height, width = input_shape(cfg)
         chosen = [found[order * len(found) // count] for order in range(count)]
-        load = partial(load_image, size=(size[0], size[1]), channels=channels)
+        load = partial(
+            load_image, size=(height, width), channels=channels, loading=image_loading(cfg)
+        )
         return torch.stack([load(folder / path) for path in chosen])
 
     def after_train_epoch(self, runner: Runner) -> None:

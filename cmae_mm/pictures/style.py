@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 # Okabe and Ito's colours (jfly.uni-koeln.de/color), without black and yellow: that is hard to
@@ -39,9 +40,13 @@ def image_axes(rows: int, columns: int, tile: float, right: float = 0.0):
 
 
 def to_rgb(image: Tensor) -> np.ndarray:
-    """Turn an image, uint8 (C, H, W), into (H, W, 3); of other than 3 channels the first, grey."""
+    """Turn an image, (C, H, W), into uint8 (H, W, 3); of other than 3 channels the first, grey.
+
+    Args:
+        image: uint8, or float32 in [0, 255].
+    """
     shown = image if len(image) == 3 else image[:1].expand(3, -1, -1)
-    return shown.permute(1, 2, 0).cpu().numpy()
+    return shown.permute(1, 2, 0).to('cpu', torch.uint8).numpy()
 
 
 def save(figure, path: str | Path) -> None:

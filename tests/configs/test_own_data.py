@@ -65,8 +65,8 @@ def test_trains_is_evaluated_and_reconstructs(tmp_path, kind):
     images = tmp_path / 'images'
     write_classes(images, suffix, **options)
     cfg = small(kind, images, tmp_path / 'run')
-    probe = dict(type='FeatureProbeHook', train=str(images), test=str(images))
-    cfg.default_hooks.probe = probe
+    cfg.default_hooks.probe = dict(type='FeatureProbeHook', train=str(images), test=str(images))
+    cfg.default_hooks.pictures = dict(type='PictureHook', interval=1, images=str(images), count=2)
     cfg.dump(tmp_path / 'config.py')
     fit_to_cpu(cfg)
     runner = RUNNERS.build(cfg)
@@ -74,6 +74,7 @@ def test_trains_is_evaluated_and_reconstructs(tmp_path, kind):
     assert runner.iter == 2
     assert np.isfinite(runner.message_hub.get_scalar('train/loss').current())
     assert runner.message_hub.get_scalar('probe/knn').current() == 100
+    assert len([*(tmp_path / 'run').rglob('vis_image/*.png')]) == 2  # reconstruction, attention
     trained = tmp_path / 'config.py', tmp_path / 'run' / 'epoch_1.pth'
 
     found = tmp_path / 'found.json'
