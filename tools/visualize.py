@@ -122,6 +122,12 @@ def open_encoder(args: argparse.Namespace) -> tuple[Config, FrozenEncoder]:
     return cfg, build_encoder(cfg, checkpoint).to(args.device)
 
 
+def read(args: argparse.Namespace, cfg: Config, side: int | None = None) -> torch.Tensor:
+    channels, *size = input_shape(cfg, side)
+    loading = image_loading(cfg)
+    return torch.stack([load_image(path, size, channels, loading) for path in args.images])
+
+
 def encode(
     cfg: Config, encoder: FrozenEncoder, folder: str | None, split: str, most: int, classes=None
 ) -> EncodedImages:
@@ -140,10 +146,7 @@ def draw_the_reconstruction(args: argparse.Namespace) -> str:
     cfg = Config.fromfile(args.config)
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
     model = build_pretrained(cfg, args.checkpoint).to(args.device)
-    channels, *size = input_shape(cfg)
-    images = torch.stack(
-        [load_image(path, size, channels, image_loading(cfg)) for path in args.images]
-    )
+    images = read(args, cfg)
     set_random_seed(args.seed)
     save_reconstructions(model, images.to(args.device), args.out, args.channels)
     return 'rows are original, masked, reconstructed'
@@ -151,10 +154,7 @@ def draw_the_reconstruction(args: argparse.Namespace) -> str:
 
 def draw_the_attention(args: argparse.Namespace) -> str:
     cfg, encoder = open_encoder(args)
-    channels, *size = input_shape(cfg, args.size)
-    images = torch.stack(
-        [load_image(path, size, channels, image_loading(cfg)) for path in args.images]
-    )
+    images = read(args, cfg, args.size)
     inputs = encoder.normalise(images.to(args.device))
     figure = draw_attention(encoder.backbone, images, inputs, args.patches, args.block, args.heads)
     save(figure, args.out)

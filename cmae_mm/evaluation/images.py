@@ -165,7 +165,7 @@ class ClassFolder(LabelledImages):
         loading: see :func:`image_pipeline`.
 
     Raises:
-        FileNotFoundError: no such folder, or no class folder in it.
+        FileNotFoundError: no such folder, no class folder in it, or no image in those.
         ValueError: fewer than two classes, or others than ``classes``.
     """
 
@@ -178,7 +178,10 @@ class ClassFolder(LabelledImages):
         loading: dict | None = None,
     ) -> None:
         _check_folders(Path(root), classes)
-        found = CustomDataset(data_root=str(root), extensions=IMAGE_SUFFIXES, test_mode=True)
+        try:
+            found = CustomDataset(data_root=str(root), extensions=IMAGE_SUFFIXES, test_mode=True)
+        except RuntimeError as error:
+            raise FileNotFoundError(f'no image in the class folders of {str(root)!r}') from error
         super().__init__(found, size, channels, loading)
 
 

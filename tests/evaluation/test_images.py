@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -128,5 +130,10 @@ def test_folders_that_can_not_be_used(tmp_path):
     with pytest.raises(ValueError, match="only one class, 'a'"):
         ClassFolder(tmp_path, (4, 4), 3)
     write(tmp_path / 'b' / '0.png', np.zeros((4, 4, 3)))
+    for name in 'ab':
+        (tmp_path / 'empty' / name).mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match='no image in the class folders of .*empty'):
+        ClassFolder(tmp_path / 'empty', (4, 4), 3)
+    shutil.rmtree(tmp_path / 'empty')
     with pytest.raises(ValueError, match='other classes than the training images: b, c'):
         ClassFolder(tmp_path, (4, 4), 3, classes=('a', 'c'))
