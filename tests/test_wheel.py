@@ -90,13 +90,13 @@ def test_the_wheel_trains_evaluates_and_fine_tunes_outside_the_checkout(python, 
         where.strip() == f'{next(python.parents[1].glob("lib/python*"))}/site-packages/cmae_mm/.mim'
     )
 
-    assert '[1][2/2]' in run(*tool, 'train', 'pretrain.py', cwd=tmp_path)
+    assert '[1][2/2]' in run(*tool, 'train', 'pretrain.py', '--verbose', cwd=tmp_path)
     checkpoint = 'work_dirs/pretrain/epoch_1.pth'
     folders = ('--train', 'images/train', '--test', 'images/test', '--workers', 0)
     # by the name of the package's own config
     config = 'cmae_mm::cmae/cmae_vit-tiny-p4_cifar10.py'
     assert 'linear probe' in run(*tool, 'evaluate', config, checkpoint, *folders, cwd=tmp_path)
-    fine_tuned = run(*tool, 'train', 'fine_tune.py', cwd=tmp_path)
+    fine_tuned = run(*tool, 'train', 'fine_tune.py', '--verbose', cwd=tmp_path)
     assert '[1][2/2]' in fine_tuned and 'accuracy/top1' in fine_tuned
 
 
