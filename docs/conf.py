@@ -24,8 +24,6 @@ extensions = [
 napoleon_use_ivar = True  # else attributes would be listed twice, here and by autoapi
 napoleon_use_rtype = False  # what precedes a colon in `Returns:` is seldom a type alone
 exclude_patterns = ['_build']
-if not (ROOT / 'CHANGELOG.md').exists():
-    exclude_patterns.append('changelog.md')
 myst_heading_anchors = 3  # links to headings work as on GitHub
 myst_enable_extensions = ['colon_fence']
 

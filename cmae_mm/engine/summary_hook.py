@@ -67,7 +67,8 @@ class SummaryHook(Hook):
         }
         if new:
             epoch = min(runner.epoch + 1, runner.max_epochs)  # counted after its last hook
-            _tell(f'probe, {_position(runner, epoch)}', new)
+            seconds = new.pop('time', None)
+            _tell(f'probe, {_position(runner, epoch)}', new, seconds)
             self.seen = {name: len(history) for name, history in probes.items()}
 
 
@@ -81,9 +82,10 @@ def _position(runner: Runner, epoch: int) -> str:
     return f'epoch {epoch}' if runner.max_epochs > 1 else f'step {runner.iter}'
 
 
-def _tell(what: str, metrics: dict) -> None:
+def _tell(what: str, metrics: dict, seconds: float | None = None) -> None:
     values = (f'{name} {value:.4g}' for name, value in metrics.items() if _is_number(value))
-    say(f'{what}: {", ".join(values)}')
+    took = '' if seconds is None else f' ({seconds:.1f} s)'
+    say(f'{what}: {", ".join(values)}{took}')
 
 
 def _is_number(value: object) -> bool:

@@ -41,6 +41,7 @@ class TalkingHook(Hook):
         runner.logger.info('a remark of the user')
         warnings.warn('a warning of the user', stacklevel=1)
         runner.message_hub.update_scalar('train/probe/knn', 70.0 + runner.epoch)
+        runner.message_hub.update_scalar('train/probe/time', 1.5)
 
 
 @pytest.fixture
@@ -75,8 +76,8 @@ def test_a_few_lines_for_people_and_everything_in_the_log_file(tmp_path, argumen
     assert lines.count('a remark of the user') == 2
     assert any('warning: UserWarning: a warning of the user' in line for line in lines)
     assert [line for line in lines if line.startswith('probe')] == [
-        'probe, epoch 1: knn 70',
-        'probe, epoch 2: knn 71',
+        'probe, epoch 1: knn 70 (1.5 s)',
+        'probe, epoch 2: knn 71 (1.5 s)',
     ]
     assert '\r' not in process.stdout + process.stderr and '\x1b' not in process.stdout
     log = log_of(tmp_path)
@@ -156,7 +157,7 @@ def test_a_live_line_on_a_terminal_below_everything_else(on_a_terminal):
     )
     assert max(len(text) for text in drawn if 'left' in text) < 80
     lines = screen(written)
-    assert 'a remark of the user' in lines and 'probe, epoch 2: knn 71' in lines
+    assert 'a remark of the user' in lines and 'probe, epoch 2: knn 71 (1.5 s)' in lines
     assert not [line for line in lines if 'left' in line]  # gone at the end
     assert '\x1b[3' not in written
 
