@@ -367,7 +367,7 @@ BREAKS = [
     Break('cmae_mm/evaluation/feature_file.py', "np.load(path, mmap_mode='r')  #", 'pass  #', 'tests/evaluation/test_feature_file.py'),
     Break('cmae_mm/evaluation/features.py', 'yield ready\n            ready = encoded', 'yield encoded\n            ready = encoded', 'tests/evaluation/test_feature_file.py'),
     Break('cmae_mm/evaluation/features.py', 'file.mark_unreadable(missing)', 'pass', 'tests/evaluation/test_feature_file.py'),
-    Break('cmae_mm/evaluation/images.py', "image[:, :, None]", 'image', 'tests/evaluation/test_images.py'),
+    Break('cmae_mm/evaluation/loading.py', "image[:, :, None]", 'image', 'tests/evaluation/test_images.py'),
     Break('cmae_mm/evaluation/images.py', 'if tuple(found) != tuple(classes)', 'if False', 'tests/evaluation/test_images.py'),
     Break('cmae_mm/evaluation/tokens.py', 'self.count += len(tokens)', 'self.count = len(tokens)', 'tests/evaluation/test_tokens.py'),
     Break('cmae_mm/models/necks/attentive_pooling.py', 'attention.scale * per_head', 'per_head', MODELS),
@@ -389,7 +389,7 @@ BREAKS = [
     Break('cmae_mm/models/losses/queue.py', 'self.queue.clone()', 'self.queue', MODELS),
     Break('cmae_mm/models/losses/queue.py', 'if self.training:', 'if True:', MODELS),
     Break('cmae_mm/models/losses/queue.py', 'targets[-self.queue_size :]', 'targets[: self.queue_size]', MODELS),
-    Break('cmae_mm/evaluation/images.py', '(height - rows) // 2', '0', 'tests/evaluation/test_images.py'),
+    Break('cmae_mm/evaluation/loading.py', '(height - rows) // 2', '0', 'tests/evaluation/test_loading.py'),
     Break('cmae_mm/evaluation/reconstruction.py', 'torch.where(hidden, predictions, images)', 'predictions', EVALUATION),
     Break('cmae_mm/collection.py', 'str(config_path(name)), None', "str(config_path(name)), 'cmae_mm'", COLLECTION),
     Break('cmae_mm/collection.py', 'name.startswith(PREFIX)', 'False', COLLECTION),
@@ -435,7 +435,7 @@ BREAKS = [
     Break('cmae_mm/datasets/annotations.py', '[Source(name, int(label)) for name, label in fields]', '[Source(line) for line in lines]', OWN_DATA),
     Break('cmae_mm/datasets/unlabelled.py', 'get_data_info(self.data_list[idx])', 'get_data_info(0)', OWN_DATA),
     Break('cmae_mm/datasets/statistics.py', 'mean_square - mean**2', 'mean_square', OWN_DATA),
-    Break('cmae_mm/evaluation/images.py', "if field != 'type'}", "if field == 'backend_args'}", 'tests/configs/test_own_data.py'),
+    Break('cmae_mm/evaluation/loading.py', "if field != 'type'}", "if field == 'backend_args'}", 'tests/configs/test_own_data.py'),
 ]  # fmt: skip
 
 

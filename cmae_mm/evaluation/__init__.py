@@ -4,8 +4,9 @@ from .attentive_probe import attentive_predict
 from .encoder import FrozenEncoder, build_encoder, input_shape, share_encoder
 from .evaluate import evaluate_features
 from .features import extract_features
-from .images import ClassFolder, LabelledImages, image_loading, labelled_images, load_image
+from .images import ClassFolder, LabelledImages, labelled_images
 from .linear_probe import LinearProbe, fit_linear_probe, linear_predict
+from .loading import image_loading, load_image
 from .metrics import classification_metrics
 from .moments import effective_rank, moments
 from .neighbours import knn_predict, nearest

@@ -1,78 +1,22 @@
-"""Images for evaluation: cropped to the aspect ratio only, without randomness."""
+"""Images with labels: class folders, or any data set of the hosts."""
 
 import hashlib
 import operator
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmpretrain.datasets import CustomDataset
 from mmpretrain.registry import DATASETS
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from cmae_mm.datasets import LoadImage
 from cmae_mm.datasets.folder import IMAGE_SUFFIXES
-from cmae_mm.datasets.master_image import resize
 
-_COLOR_TYPES = {1: 'grayscale', 3: 'color'}
-
-
-def image_loading(cfg: Config) -> dict:
-    """Return the fields of ``LoadImage`` by which a pre-training config reads its images.
-
-    Of any other config they are empty.
-    """
-    dataset = (cfg.get('train_dataloader') or {}).get('dataset', {})
-    for step in dataset.get('pipeline', ()):
-        if step['type'] in ('LoadImage', 'mmpretrain.LoadImage'):
-            return {field: value for field, value in step.items() if field != 'type'}
-    return {}
-
-
-def image_pipeline(
-    size: tuple[int, int], channels: int, loading: dict | None = None
-) -> list[Callable]:
-    """Return the transforms to ``image``, ``(channels, *size)``, from a path or pixels.
-
-    Args:
-        size: (height, width), in pixels.
-        channels: 1 (grey), 3 (RGB), or as many as the files have.
-        loading: fields of ``LoadImage``, of :func:`image_loading`; empty reads uint8.
-    """
-    if not loading:
-        loading = dict(color_type=_COLOR_TYPES.get(channels, 'unchanged'))
-        if loading['color_type'] == 'unchanged':
-            loading['channels'] = channels
-    load = LoadImage(**loading)
-    return [partial(_load, load=load), partial(_fit, size=size)]
-
-
-def load_image(
-    path: str | Path, size: tuple[int, int], channels: int, loading: dict | None = None
-) -> Tensor:
-    """Read one image in the form that a frozen encoder takes.
-
-    Args:
-        path: of the image file.
-        size, channels, loading: see :func:`image_pipeline`.
-
-    Returns:
-        uint8, or float32 in [0, 255] of images with 16 bits, shape ``(channels, *size)``.
-
-    Raises:
-        ValueError: the file can't be read as an image.
-    """
-    sample = {'img_path': str(path)}
-    results = Compose(image_pipeline(size, channels, loading))(sample)
-    if results is None:
-        raise ValueError(f'{str(path)!r} cannot be read: {sample["unreadable"]}')
-    return results['image']
+from .loading import image_pipeline
 
 
 class LabelledImages(Dataset):
@@ -87,7 +31,7 @@ class LabelledImages(Dataset):
             RGB) and ``gt_label``, an int or a list. Its own pipeline is not used.
         size: (height, width) of the images, in pixels.
         channels: of the images.
-        loading: see :func:`image_pipeline`.
+        loading: see :func:`~.loading.image_pipeline`.
 
     Raises:
         ValueError: no labels, or fewer than two classes; later, no label of one image, or several.
@@ -162,7 +106,7 @@ class ClassFolder(LabelledImages):
         size: (height, width) of the images, in pixels.
         channels: of the images.
         classes: names of the sub-folders; None means those found.
-        loading: see :func:`image_pipeline`.
+        loading: see :func:`~.loading.image_pipeline`.
 
     Raises:
         FileNotFoundError: no such folder, no class folder in it, or no image in those.
@@ -199,7 +143,7 @@ def labelled_images(
         size: (height, width) of the images, in pixels.
         channels: of the images.
         classes: that the images should have; None means any.
-        loading: see :func:`image_pipeline`.
+        loading: see :func:`~.loading.image_pipeline`.
 
     Raises:
         FileNotFoundError, ValueError: see :class:`ClassFolder` and :class:`LabelledImages`.
@@ -251,25 +195,6 @@ def collate(samples: list[dict | None]) -> dict[str, Tensor]:
 def _name(dataset: Dataset) -> str:
     root = getattr(dataset, 'data_root', None)
     return repr(str(root)) if root else type(dataset).__name__
-
-
-def _load(results: dict, load: Callable) -> dict | None:
-    """Read a file, unless the data set holds the image in memory, as CIFAR's do."""
-    if results.get('img') is None:
-        return load(results)
-    image = results['img']
-    return {**results, 'img': image if image.ndim == 3 else image[:, :, None]}
-
-
-def _fit(results: dict, size: tuple[int, int]) -> dict:
-    """Crop the largest central part of the target's aspect ratio and resize it, antialiased."""
-    image = torch.from_numpy(results['img']).permute(2, 0, 1)  # (C, h, w)
-    height, width = image.shape[1:]
-    scale = min(height / size[0], width / size[1])
-    rows, cols = round(size[0] * scale), round(size[1] * scale)
-    top, left = (height - rows) // 2, (width - cols) // 2
-    part = image[None, :, top : top + rows, left : left + cols]
-    return {**results, 'image': resize(part, size)[0]}
 
 
 def _check_folders(root: Path, classes: Sequence[str] | None) -> None:

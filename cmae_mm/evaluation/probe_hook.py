@@ -18,7 +18,7 @@ from cmae_mm.engine.stop_hook import outlive_signals
 
 from .encoder import FrozenEncoder, input_shape, share_encoder
 from .features import encode
-from .images import image_loading
+from .loading import image_loading
 from .neighbours import knn_predict
 from .online_classifier import OnlineClassifier
 from .probe_images import choose_images
