@@ -98,6 +98,7 @@ def test_channels_that_are_drawn_can_be_chosen(tmp_path):
     cfg.dump(tmp_path / 'config.py')
     runner = RUNNERS.build(cfg)
     runner.save_checkpoint(str(tmp_path), 'a.pth', save_optimizer=False)
+    runner.writer.wait()
     image = tmp_path / 'a' / '0.tif'
     tool = 'visualize_reconstruction.py', tmp_path / 'config.py', tmp_path / 'a.pth', image
 
