@@ -6,6 +6,8 @@ from mmpretrain.models.utils import MultiheadAttention
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cmae_mm.cpu import attend
+
 Grid = tuple[int, int]
 
 
@@ -51,7 +53,7 @@ class RelativeAttention(BaseModule):
         # fused kernels need one width for all three; zeros add nothing
         v = F.pad(v, (0, q.shape[-1] - self.head_dims))
         dropout = self.attn_drop if self.training else 0.0
-        x = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=1.0)
+        x = attend(q, k, v, dropout, scale=1.0)
         x = x[..., : self.head_dims].transpose(1, 2).flatten(2)
         return self.out_drop(self.gamma1(self.proj_drop(self.proj(x))))
 

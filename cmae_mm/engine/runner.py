@@ -18,7 +18,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 
 from cmae_mm.checkpoints import unwrap
-from cmae_mm.cpu import keep_freed_memory, use_fastest_linear
+from cmae_mm.cpu import keep_freed_memory, use_fastest_layers
 
 from .activation_checkpointing import checkpoint_activations
 from .agreement import PEER_TIMEOUT, on_main_process
@@ -90,9 +90,9 @@ class SafeRunner(Runner):
             self.set_randomness(**self._randomness_cfg)
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
-        """Build the model, with the fastest linear layers that the processor has."""
+        """Build the model, with the fastest layers that the processor has."""
         model = super().build_model(model)
-        use_fastest_linear(model)
+        use_fastest_layers(model)
         return model
 
     def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:

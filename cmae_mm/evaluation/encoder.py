@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cmae_mm.checkpoints import load_state_dict
 from cmae_mm.checkpoints.encoder import load_encoder_tensors
-from cmae_mm.cpu import use_fastest_linear
+from cmae_mm.cpu import use_fastest_layers
 from cmae_mm.models import build_model, plain_encoder
 from cmae_mm.models.utils import as_tokens
 
@@ -102,7 +102,7 @@ def build_encoder(
     # the config is the one of the training: its grid is the checkpoint's
     grid = getattr(backbone, 'patch_resolution', None)
     load_encoder_tensors(backbone, tensors, source, grid=grid)
-    use_fastest_linear(backbone)
+    use_fastest_layers(backbone)
     return FrozenEncoder(backbone, model.data_preprocessor, pooling)
 
 
@@ -125,7 +125,7 @@ def share_encoder(model: BaseModel, cfg: Config, pooling: str = 'avg') -> Frozen
         backbone = MODELS.build(_for_tokens(plain_encoder(cfg.model.backbone), pooling))
     tensors = model.backbone.state_dict()
     backbone.load_state_dict({name: tensors[name] for name in backbone.state_dict()}, assign=True)
-    use_fastest_linear(backbone)
+    use_fastest_layers(backbone)
     return FrozenEncoder(backbone, copy.deepcopy(model.data_preprocessor), pooling)
 
 

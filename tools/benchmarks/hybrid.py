@@ -19,7 +19,7 @@ from torch import Tensor
 from train_step import DEVICE, seconds
 
 from cmae_mm.compat import quiet_log
-from cmae_mm.cpu import keep_freed_memory, use_fastest_linear
+from cmae_mm.cpu import keep_freed_memory, use_fastest_layers
 from cmae_mm.engine.errors import one_line_errors
 from cmae_mm.models import CMAEViT, HybridViT
 from cmae_mm.models.backbones import conv_patch_embed
@@ -69,7 +69,7 @@ def ways(arch: str, images: Tensor) -> dict[str, Callable[[], Tensor]]:
         for encoder in (hybrid, vit):
             encoder.init_weights()
             encoder.to(DEVICE).train()
-            use_fastest_linear(encoder)
+            use_fastest_layers(encoder)
     masks = {e: e.masking(e.masking.noise(len(images), DEVICE)) for e in (hybrid, vit)}
     visible = masks[hybrid].ids_keep
     found = hybrid.encode_visible(images, masks[hybrid])

@@ -29,7 +29,7 @@ from report import machine, write_results
 from train_step import CONFIGS, Case, build, flops_per_image, kept_for_backward, seconds, step
 
 from cmae_mm.compat import quiet_log
-from cmae_mm.cpu import keep_freed_memory, use_fastest_linear
+from cmae_mm.cpu import keep_freed_memory, use_fastest_layers
 from cmae_mm.engine.errors import one_line_errors
 from cmae_mm.engine.ranks import run_ranks
 from cmae_mm.models import build_model
@@ -67,7 +67,7 @@ def small_case(size: Size) -> Case:
     torch.manual_seed(0)
     with quiet_log():
         model = revert_sync_batchnorm(build_model(cfg)).train()
-        use_fastest_linear(model)  # as SafeRunner does
+        use_fastest_layers(model)  # as SafeRunner does
         if get_world_size() > 1:
             model = MMDistributedDataParallel(model)
         optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
