@@ -32,6 +32,13 @@ def test_every_method_leaves_an_encoder_for_the_classifier(tool):
         assert widths == {read_config(tool.FINE_TUNING).model.head.in_channels}
 
 
+def test_no_run_waits_for_a_teacher_that_another_trains(tool):
+    runs = tool.ordered_runs(argparse.Namespace(seeds=[0, 1], methods=['MoCo v3', 'MimCo', 'MAE']))
+    assert [run[:2] for run in runs] == [
+        (name, seed) for seed in (0, 1) for name in ('MoCo v3', 'MAE', 'MimCo')
+    ]
+
+
 def test_time_before_an_interruption_counts(tool, tmp_path):
     run = tool.Run('MAE', 0, argparse.Namespace(work_dir=tmp_path))
     with pytest.raises(ValueError, match='MAE, seed 0: pretrain failed; see .*pretrain.log'):
@@ -62,6 +69,7 @@ def test_finished_stages_are_not_repeated_and_the_teacher_is_counted(tool, tmp_p
     started = []
 
     def train(run, stage, cfg):
+        assert 'probe' not in cfg.default_hooks  # its time is not the method's
         started.append((run.name, stage, cfg.model.get('teacher', {}).get('checkpoint')))
         return 60.0
 
