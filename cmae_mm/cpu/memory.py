@@ -8,6 +8,7 @@ import torch
 # of malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _BYTES = 2**30
+_LIMIT = 2**25  # of the threshold by mallopt(3); newer versions take larger ones
 
 
 def keep_freed_memory() -> None:
@@ -22,5 +23,6 @@ def keep_freed_memory() -> None:
     if torch.cuda.is_available() or platform.libc_ver()[0] != 'glibc':
         return
     library = ctypes.CDLL(None)
-    library.mallopt(_M_MMAP_THRESHOLD, _BYTES)
+    if not library.mallopt(_M_MMAP_THRESHOLD, _BYTES):
+        library.mallopt(_M_MMAP_THRESHOLD, _LIMIT)
     library.mallopt(_M_TRIM_THRESHOLD, _BYTES)

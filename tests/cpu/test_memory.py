@@ -25,3 +25,18 @@ def test_memory_of_a_freed_tensor_stays(monkeypatch):
     before = resident()
     torch.ones(MEGABYTES * 2**20 // 4)
     assert resident() - before > 0.9 * MEGABYTES
+
+
+def test_an_old_library_takes_its_largest_threshold(monkeypatch):
+    asked = []
+
+    class Old:
+        def mallopt(self, option, value):
+            asked.append((option, value))
+            return value <= 2**25
+
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    monkeypatch.setattr(platform, 'libc_ver', lambda: ('glibc', '2.31'))
+    monkeypatch.setattr(ctypes, 'CDLL', lambda name: Old())
+    keep_freed_memory()
+    assert asked == [(-3, 2**30), (-3, 2**25), (-1, 2**30)]
