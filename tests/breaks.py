@@ -305,6 +305,8 @@ BREAKS = [
     Break('cmae_mm/datasets/shards.py', 'header.size != size or ', '', SHARDS),
     Break('cmae_mm/datasets/shard_storage.py', 'found != shard.num_bytes', "found == 'no'", SHARDS),
     Break('cmae_mm/datasets/packing.py', "smaller = smaller.convert('L')", 'pass', SHARDS),
+    Break('cmae_mm/datasets/packing.py', 'load = LoadImage() if load is None else load', 'load = LoadImage()', SHARDS),
+    Break('cmae_mm/datasets/packing.py', " or load.dtype != 'uint8'", '', SHARDS),
     Break('cmae_mm/datasets/packing.py', "member.name += '.jpg'", 'pass', SHARDS),
     Break('cmae_mm/datasets/remote_shards.py', 'used + num_bytes <= self.max_bytes', 'used <= self.max_bytes', REMOTE),
     Break('cmae_mm/datasets/remote_shards.py', 'hashlib.sha256(content)', 'hashlib.sha256(url.encode())', REMOTE),

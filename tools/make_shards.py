@@ -4,10 +4,11 @@
     python tools/make_shards.py IMAGES OUT
     python tools/make_shards.py IMAGES OUT --annotations train.txt
     python tools/make_shards.py IMAGES OUT --short-side 384 --quality 90
+    python tools/make_shards.py IMAGES OUT --color-type unchanged --channels 6 --dtype uint16
 
 The images are shuffled once, here, so that every shard is a mixture. Members of the tar files keep
-their paths below IMAGES. Files that are no readable images are left out and listed in
-OUT/skipped.txt.
+their paths below IMAGES. Files that training could not read, by LoadImage with the fields given
+here, are left out and listed in OUT/skipped.txt.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 import cmae_mm  # noqa: F401
+from cmae_mm.datasets import LoadImage
 from cmae_mm.datasets.packing import SKIPPED, Shrink, list_sources, pack
 from cmae_mm.engine.errors import one_line_errors
 
@@ -35,6 +37,10 @@ def parse_args() -> argparse.Namespace:
         '--short-side', type=int, help='shrink larger images to this short side, as JPEGs'
     )
     parser.add_argument('--quality', type=int, default=90, help='of these JPEGs (default: 90)')
+    loading = parser.add_argument_group("fields of the config's LoadImage")
+    loading.add_argument('--color-type', default='color', help='or grayscale, unchanged')
+    loading.add_argument('--channels', type=int, help='with unchanged')
+    loading.add_argument('--dtype', default='uint8', help='or uint16')
     parser.add_argument('--workers', type=int, default=os.cpu_count(), help='processes')
     parser.add_argument('--seed', type=int, default=0, help='of the order')
     return parser.parse_args()
@@ -44,6 +50,7 @@ def main() -> None:
     args = parse_args()
     shrink = Shrink(args.short_side, args.quality) if args.short_side else None
     with one_line_errors():
+        load = LoadImage(args.color_type, channels=args.channels, dtype=args.dtype)
         sources = list_sources(args.images, args.annotations)
         with tqdm(total=len(sources), unit='image') as bar:
             result = pack(
@@ -55,6 +62,7 @@ def main() -> None:
                 args.workers,
                 args.seed,
                 bar.update,
+                load,
             )
         images = sum(map(len, result.shards))
         print(

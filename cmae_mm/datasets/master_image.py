@@ -103,6 +103,20 @@ class LoadImage(BaseTransform):
             image = read_header(content, self.flag, self.max_pixels)
             if image is not None:
                 return image
+        return self.decode(content)
+
+    def decode(self, content: bytes) -> np.ndarray:
+        """Decode an image file.
+
+        Args:
+            content: of the file.
+
+        Returns:
+            (H, W, C), uint8, or float32 in [0, 255].
+
+        Raises:
+            ValueError: not an image, of another type or other channels, or too large.
+        """
         if self.flag == cv2.IMREAD_UNCHANGED and is_tiff(content):
             image = decode_tiff(content, self.channels, self.max_pixels)
         else:

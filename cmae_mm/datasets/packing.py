@@ -15,13 +15,14 @@ import numpy as np
 from PIL import Image
 
 from .annotations import Source, read_annotations
-from .decode import decode
 from .folder import find_images
+from .master_image import LoadImage
 from .shard_index import Shard, ShardIndex
 
 SKIPPED = 'skipped.txt'
 _BLOCK = 512  # bytes, of a tar file
 _GREY = {'1', 'L', 'LA'}  # Pillow's modes
+_JPEG_CHANNELS = (1, 3)
 
 
 class Shrink(NamedTuple):
@@ -86,6 +87,7 @@ def pack(
     workers: int = 1,
     seed: int = 0,
     progress: Callable[[int], object] = lambda images: None,
+    load: LoadImage | None = None,
 ) -> Result:
     """Pack images into shards, in random order; the index is written when all are there.
 
@@ -100,11 +102,19 @@ def pack(
         workers: number of processes.
         seed: of the order.
         progress: called with the number of images that were dealt with since its last call.
+        load: how training will read the images; None takes them as 8 bits, in colour.
 
     Raises:
         FileExistsError: ``out`` is not empty.
-        ValueError: no image could be read, or fewer than one image per shard.
+        ValueError: no image could be read, fewer than one image per shard, or images to be
+            shrunk that a JPEG can't hold.
     """
+    load = LoadImage() if load is None else load
+    if shrink is not None and (load.channels not in _JPEG_CHANNELS or load.dtype != 'uint8'):
+        raise ValueError(
+            f'images of {load.channels} channels of {load.dtype} can not be shrunk: JPEGs have 1 '
+            'or 3 of uint8; pack them as they are'
+        )
     if samples_per_shard < 1:
         raise ValueError(f'{samples_per_shard} images per shard: expected 1 or more')
     out.mkdir(parents=True, exist_ok=True)
@@ -114,7 +124,7 @@ def pack(
     shares = np.array_split(order, -(-len(sources) // samples_per_shard))
     names = [f'{number:06}.tar' for number in range(len(shares))]
     contents = [[sources[index] for index in share] for share in shares]
-    pack_one = partial(_pack_shard, folder=folder, out=out, shrink=shrink)
+    pack_one = partial(_pack_shard, folder=folder, out=out, shrink=shrink, load=load)
     pool = ProcessPoolExecutor(workers, get_context('fork'))
     results = []
     try:
@@ -137,7 +147,12 @@ def pack(
 
 
 def _pack_shard(
-    name: str, sources: list[Source], folder: Path, out: Path, shrink: Shrink | None
+    name: str,
+    sources: list[Source],
+    folder: Path,
+    out: Path,
+    shrink: Shrink | None,
+    load: LoadImage,
 ) -> Result:
     """Write one tar file, unless none of its images can be read."""
     cv2.setNumThreads(0)
@@ -147,7 +162,7 @@ def _pack_shard(
         for path, label in sources:
             try:
                 original = (folder / path).read_bytes()
-                content = prepare(original, shrink)
+                content = prepare(original, shrink, load)
             except (OSError, ValueError, cv2.error) as error:
                 skipped.append((path, ' '.join(str(error).split())))
                 continue
@@ -174,26 +189,28 @@ def _pack_shard(
     return Result([shard], skipped, read, sum(sizes), shrunk)
 
 
-def prepare(content: bytes, shrink: Shrink | None) -> bytes:
+def prepare(content: bytes, shrink: Shrink | None, load: LoadImage) -> bytes:
     """Check an image file, and shrink it if it is larger than asked for.
 
-    A shrunk image is a JPEG in the orientation that EXIF says, grey if the file was; one that is
-    small enough stays the file that it was.
+    A shrunk image is a JPEG in the orientation that EXIF says, grey if the file was or is read as
+    such; one that is small enough stays the file that it was.
 
     Args:
         content: of the file.
         shrink: how; None only checks.
+        load: reads it; to be shrunk, as uint8 of 1 or 3 channels.
 
     Raises:
-        ValueError: not an image that :func:`decode` reads.
+        ValueError: not an image that ``load`` reads.
     """
-    image = decode(content)  # (H, W, 3)
+    image = load.decode(content)  # (H, W, C)
     height, width = image.shape[:2]
     if shrink is None or min(height, width) <= shrink.short_side:
         return content
     scale = shrink.short_side / min(height, width)
     size = round(width * scale), round(height * scale)
-    smaller = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)  # antialiased
+    pixels = image[:, :, 0] if load.channels == 1 else image
+    smaller = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC)  # antialiased
     if _is_grey(content):
         smaller = smaller.convert('L')
     encoded = io.BytesIO()

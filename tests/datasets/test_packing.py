@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cmae_mm.datasets import LoadImage, ShardDataset, packing
 from cmae_mm.datasets.decode import decode
-from cmae_mm.datasets.packing import Shrink, list_sources, pack, prepare
+from cmae_mm.datasets.packing import Shrink, list_sources, pack
 from cmae_mm.datasets.shard_index import ShardIndex
-from tests.helpers.files import write_images
+from tests.helpers.files import smooth_picture, write_images, write_tiff
 from tests.helpers.shards import pack_folder
 
 
@@ -115,6 +116,10 @@ def test_missing_and_full_folders_are_an_error(tmp_path):
         pack_folder(images, images)
 
 
+def prepare(content, shrink, **loading):
+    return packing.prepare(content, shrink, LoadImage(**loading))
+
+
 def encoded(image, suffix='JPEG', **options):
     content = io.BytesIO()
     Image.fromarray(image).save(content, suffix, **options)
@@ -156,6 +161,41 @@ def test_grey_images_stay_grey_and_others_become_colour():
     ):
         with Image.open(io.BytesIO(prepare(content, Shrink(40)))) as image:
             assert image.mode == mode
+
+
+def test_images_that_training_reads_as_grey_are_shrunk_to_grey():
+    large = encoded(picture(80, 120))
+    shrunk = prepare(large, Shrink(40), color_type='grayscale')
+    with Image.open(io.BytesIO(shrunk)) as image:
+        assert (image.mode, image.size) == ('L', (60, 40))
+    expected = Image.fromarray(decode(large, cv2.IMREAD_GRAYSCALE)[:, :, 0]).resize((60, 40))
+    found = decode(shrunk, cv2.IMREAD_GRAYSCALE)[:, :, 0]
+    assert np.abs(found - np.asarray(expected, float)).mean() < 4
+
+
+def test_images_of_many_channels_and_16_bits_are_packed_for_a_config_that_reads_them(tmp_path):
+    image = smooth_picture(channels=6, dtype='uint16')
+    write_tiff(tmp_path / 'images/a.tif', image)
+    write_images(tmp_path / 'images', num=1)
+    loading = dict(color_type='unchanged', channels=6, dtype='uint16')
+    out = pack_folder(tmp_path / 'images', tmp_path / 'out', load=LoadImage(**loading))
+    (info,) = ShardDataset(str(out), pipeline=[dict(type='LoadImage', **loading)])
+    np.testing.assert_allclose(info['img'], image / 257, rtol=1e-6)
+    assert '0.jpg\tan image of uint8' in (out / 'skipped.txt').read_text()
+
+
+@pytest.mark.parametrize(
+    'loading, found',
+    [
+        (dict(dtype='uint16'), '3 channels of uint16'),
+        (dict(color_type='unchanged', channels=4), '4 channels of uint8'),
+    ],
+)
+def test_what_a_jpeg_can_not_hold_is_not_shrunk(tmp_path, loading, found):
+    images = write_images(tmp_path / 'images', num=1)
+    with pytest.raises(ValueError, match=f'{found} can not be shrunk: .* pack them as they are'):
+        pack_folder(images, tmp_path / 'out', shrink=Shrink(20), load=LoadImage(**loading))
+    assert not (tmp_path / 'out').exists()
 
 
 def test_shrunk_images_are_named_as_jpegs(tmp_path):

@@ -2,9 +2,10 @@
 
 import json
 
+import cv2
 import pytest
 
-from tests.helpers.files import write_images
+from tests.helpers.files import smooth_picture, write_images
 from tests.helpers.process import process_here
 
 
@@ -20,9 +21,22 @@ def test_packs_a_folder_and_says_what_was_left_out(tmp_path):
     assert json.loads((tmp_path / 'out' / 'index.json').read_text())['samples'] == 5
 
 
+def test_packs_what_the_config_reads(tmp_path):
+    write_images(tmp_path / 'images', num=2)
+    (tmp_path / 'images/deep.png').write_bytes(
+        cv2.imencode('.png', smooth_picture(dtype='uint16'))[1].tobytes()
+    )
+    process = process_here(
+        'make_shards.py', tmp_path / 'images', tmp_path / 'out', '--dtype', 'uint16'
+    )
+    first, second = process.stdout.splitlines()
+    assert first.startswith('1 images in 1 shards') and second.startswith('2 left out')
+
+
 @pytest.mark.parametrize(
     'options, message',
     [
+        (('--color-type', 'unchanged'), 'give the number of channels'),
         ((), 'is not empty: choose a new folder'),
         (('--samples-per-shard', 0), '0 images per shard: expected 1 or more'),
         (('--annotations', 'none.txt'), 'none.txt'),
