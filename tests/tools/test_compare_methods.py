@@ -61,7 +61,7 @@ def test_the_table_has_means_deviations_and_gaps(tool, tmp_path):
     tool.write_table(rows, tmp_path / 'table.md')
     lines = (tmp_path / 'table.md').read_text().splitlines()
     assert lines[0].startswith('|  | seeds | kNN | linear probe |')
-    assert lines[2].startswith('| MAE | 2 | 31.0 ± 1.4 |') and lines[2].endswith('| 2.0 |')
+    assert lines[2].startswith('| MAE | 2 | 31.0 ± 1.4 |') and lines[2].endswith('| 2.0 |  |')
     assert lines[3].startswith('| CMAE | 0 |  |')
 
 
@@ -83,7 +83,7 @@ def test_finished_stages_are_not_repeated_and_the_teacher_is_counted(tool, tmp_p
     teacher = str(tmp_path / 'moco-v3/seed3/pretrain/epoch_2.pth')
     assert checkpoint == tmp_path / 'mimco/seed3/pretrain/epoch_2.pth'
     assert started == [('MoCo v3', 'pretrain', None), ('MimCo', 'pretrain', teacher)]
-    assert run.results() == {'thousands': 2.0, 'minutes': 2.0}
+    assert run.results() == {'thousands': 2.0, 'minutes': 2.0, 'rate': pytest.approx(2000 / 120)}
     monkeypatch.undo()
     # its JSON says that a stage is done
     (tmp_path / 'mimco/seed3/features.json').write_text(json.dumps({'knn': 1.0}))

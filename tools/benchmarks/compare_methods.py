@@ -43,8 +43,10 @@ COLUMNS = {
     'fine-tuned-100': 'fine-tuned, all labels',
     'thousands': 'thousand images',
     'minutes': 'CPU minutes',
+    'rate': 'images per CPU second',
 }
 COSTS = ('thousands', 'minutes')
+ACCURACIES = [column for column in COLUMNS if column not in (*COSTS, 'rate')]
 
 
 class Method(NamedTuple):
@@ -120,6 +122,8 @@ class Run(NamedTuple):
         found = {}
         for path in self.folder.glob('*.json'):
             found.update(json.loads(path.read_text()))
+        if 'minutes' in found:
+            found['rate'] = 1000 * found['thousands'] / (60 * found['minutes'])
         return {column: found[column] for column in COLUMNS if column in found}
 
     def pretrain(self) -> Path:
@@ -268,9 +272,8 @@ def spread(values: Iterable[float]) -> str:
 
 def draw(rows: dict[str, list[dict]], path: Path) -> None:
     """Draw a panel of bars per accuracy, with the standard deviations."""
-    measured = [column for column in COLUMNS if column not in COSTS]
-    figure = Figure(figsize=(3.2 * len(measured), 0.35 * len(rows) + 1.2), layout='constrained')
-    for axes, column in zip(figure.subplots(1, len(measured), sharey=True), measured):
+    figure = Figure(figsize=(3.2 * len(ACCURACIES), 0.35 * len(rows) + 1.2), layout='constrained')
+    for axes, column in zip(figure.subplots(1, len(ACCURACIES), sharey=True), ACCURACIES):
         for place, runs in enumerate(reversed(rows.values())):
             values = [run[column] for run in runs if column in run]
             if values:
