@@ -1,5 +1,6 @@
 """The images that an encoder takes for most similar."""
 
+import torch
 from torch import Tensor
 
 from cmae_mm.evaluation import nearest
@@ -9,17 +10,18 @@ from .style import RIGHT, WRONG, image_axes, to_rgb
 
 
 def first_of_each_class(labels: Tensor, count: int) -> Tensor:
-    """Choose queries: the first image of each class, of at most ``count`` classes, spread evenly.
+    """Choose queries: the first image of each of ``count`` classes, spread evenly.
 
     Args:
         labels: int64, shape (N,).
 
     Returns:
-        indices, int64, at most ``count``, by class.
+        indices, int64, by class; as many as there are classes if that is less.
     """
     classes = labels.unique()
-    step = max(1, -(-len(classes) // count))
-    return (labels == classes[::step, None]).int().argmax(dim=1)
+    count = min(count, len(classes))
+    chosen = classes[torch.arange(count) * len(classes) // count]
+    return (labels == chosen[:, None]).int().argmax(dim=1)
 
 
 def draw_neighbours(asked: EncodedImages, bank: EncodedImages, count: int = 8, k: int = 6):

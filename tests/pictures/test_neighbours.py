@@ -12,6 +12,7 @@ def test_queries_are_the_first_images_of_classes():
     labels = torch.tensor([0, 0, 1, 1, 3, 3, 3, 4])
     assert first_of_each_class(labels, 8).tolist() == [0, 2, 4, 7]
     assert first_of_each_class(labels, 2).tolist() == [0, 4]
+    assert first_of_each_class(labels, 3).tolist() == [0, 2, 4]
 
 
 @pytest.fixture
