@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -161,7 +162,7 @@ def test_objects_without_masks_are_one_clear_line(scenes, tmp_path):
     assert last.startswith('error: ') and "have no 'segmentation'" in last
 
 
-OWN_CONFIG, FROM_OBJECTS, BOXES_ALONE = python_blocks('detection.md')
+OWN_CONFIG, FROM_OBJECTS, BOXES_ALONE, VOC = python_blocks('detection.md')
 
 
 def own_config(text, folder):
@@ -232,3 +233,42 @@ def test_boxes_alone_train(scenes, tmp_path):
     cfg.model.roi_head.bbox_head.num_classes = len(THINGS)
     losses = train_one_iteration(cfg, tmp_path / 'run')
     assert losses['loss_bbox'] > 0 and 'loss_mask' not in losses
+
+
+def write_as_voc(scenes, folder):
+    """Write the training scenes as Pascal VOC has its images."""
+    contents = json.loads((scenes / 'instances_train.json').read_text())
+    names = {category['id']: category['name'] for category in contents['categories']}
+    for part in ('Annotations', 'ImageSets/Main'):
+        (folder / part).mkdir(parents=True)
+    shutil.copytree(scenes / 'images/train', folder / 'JPEGImages')
+    stems = [Path(image['file_name']).stem for image in contents['images']]
+    for part in ('train', 'val'):
+        (folder / f'ImageSets/Main/{part}.txt').write_text('\n'.join(stems))
+    for image, stem_of_image in zip(contents['images'], stems):
+        objects = ''
+        for annotation in contents['annotations']:
+            if annotation['image_id'] == image['id']:
+                x, y, width, height = annotation['bbox']
+                corners = zip(('xmin', 'ymin', 'xmax', 'ymax'), (x, y, x + width, y + height))
+                box = ''.join(f'<{name}>{value:.0f}</{name}>' for name, value in corners)
+                name = f'<name>{names[annotation["category_id"]]}</name>'
+                objects += f'<object>{name}<bndbox>{box}</bndbox></object>'
+        size = f'<size><width>{image["width"]}</width><height>{image["height"]}</height></size>'
+        (folder / f'Annotations/{stem_of_image}.xml').write_text(
+            f'<annotation>{size}{objects}</annotation>'
+        )
+
+
+def test_pascal_voc_s_files_train_and_are_evaluated(scenes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_as_voc(scenes, tmp_path / 'data/parts')
+    text = (BOXES_ALONE + VOC).replace("('bolt', 'nut')", repr(THINGS))
+    base = 'vit-base-p16_fpn_mask-rcnn_8xb2-amp-1x_coco.py'
+    cfg = config_from_text(text.replace(base, RGB.name), tmp_path)
+    cfg.model.backbone.init_cfg = None
+    cfg.train_cfg.update(max_epochs=1, val_interval=1)
+    cfg.work_dir = str(tmp_path / 'run')
+    runner = RUNNERS.build(cfg)
+    runner.train()
+    assert 0 <= runner.message_hub.get_scalar('val/pascal_voc/mAP').current() <= 1
