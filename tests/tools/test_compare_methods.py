@@ -1,6 +1,7 @@
 import argparse
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from mmpretrain.registry import MODELS
@@ -48,6 +49,22 @@ def test_time_before_an_interruption_counts(tool, tmp_path):
     spent.write_text('100')
     assert run._call('pretrain', ['-c', 'print(7)']) > 100
     assert (run.folder / 'pretrain.log').read_text() == '7\n'
+
+
+def test_what_runs_when_the_tool_is_ended_is_ended_and_counted(tool, tmp_path):
+    run = tool.Run('MAE', 0, argparse.Namespace(work_dir=tmp_path))
+    child = "import signal; print('runs', flush=True); signal.pause()"
+    run.folder.mkdir(parents=True)
+    log = run.folder / 'pretrain.log'
+    os.mkfifo(log)  # reading it waits for the child
+    with ThreadPoolExecutor(1) as pool:
+        stage = pool.submit(run._call, 'pretrain', ['-c', child])
+        with log.open() as output:
+            assert output.readline() == 'runs\n'
+        with pytest.raises(KeyboardInterrupt):
+            tool.stop()
+        assert 'pretrain failed' in str(stage.exception())
+    assert float((run.folder / 'pretrain.seconds').read_text()) > 0 and not tool._running
 
 
 def test_labels_are_those_of_the_first_images_of_each_class(tool):

@@ -5,15 +5,17 @@ python tools/benchmarks/compare_methods.py --images DIR [--methods ...] [--seeds
 
 DIR holds train/CLASS/* and test/CLASS/*, 32x32 pixels (CIFAR-10, say). Every method sees equally
 many images in the schedule of its config (at another number of epochs stretched). Each stage of
-each run is a process with one thread; a call that was interrupted goes on where it was, and a
-finished stage is not repeated. MimCo's teacher is MoCo v3's encoder of the same seed, whose images
-and minutes are counted with its own. Leaves table.md, JSON and a plot in the work folder.
+each run is a process with one thread; a call that was interrupted (Ctrl-C, SIGTERM) goes on where
+it was, and a finished stage is not repeated. MimCo's teacher is MoCo v3's encoder of the same seed,
+whose images and minutes are counted with its own. Leaves table.md, JSON and a plot in the work
+folder.
 """
 
 import argparse
 import functools
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -73,6 +75,7 @@ METHODS = {
     'CMAE, hybrid': Method('cmae/cmae_hybrid-tiny_cifar10.py'),
 }
 _locks = defaultdict(threading.Lock)  # of the pre-training of each folder
+_running: set[subprocess.Popen] = set()
 
 
 def parse_args() -> argparse.Namespace:
@@ -198,7 +201,9 @@ class Run(NamedTuple):
                 stderr=subprocess.STDOUT,
                 env={**os.environ, 'OMP_NUM_THREADS': '1'},
             )
+            _running.add(process)
             _, status, usage = os.wait4(process.pid, 0)
+            _running.remove(process)
         spent = self.folder / f'{stage}.seconds'
         seconds = usage.ru_utime + usage.ru_stime
         seconds += float(spent.read_text()) if spent.exists() else 0.0
@@ -216,6 +221,13 @@ def ordered_runs(args: argparse.Namespace) -> list[Run]:
     """Return all runs, seed by seed; who needs a teacher comes last, so that nobody waits."""
     methods = sorted(args.methods, key=lambda name: METHODS[name].teacher is not None)
     return [Run(name, seed, args) for seed in args.seeds for name in methods]
+
+
+def stop(*_) -> None:
+    """End what runs, which saves where it is, and count its time."""
+    for process in list(_running):
+        os.kill(process.pid, signal.SIGTERM)
+    raise KeyboardInterrupt
 
 
 def stretch(cfg: Config, epochs: int) -> None:
@@ -287,6 +299,7 @@ def draw(rows: dict[str, list[dict]], path: Path) -> None:
 
 def main() -> None:
     args = parse_args()
+    signal.signal(signal.SIGTERM, stop)
     with one_line_errors():
         args.images = args.images.resolve(strict=True)
         runs = ordered_runs(args)
