@@ -1,6 +1,7 @@
 import argparse
 import json
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -51,7 +52,8 @@ def test_time_before_an_interruption_counts(tool, tmp_path):
     assert (run.folder / 'pretrain.log').read_text() == '7\n'
 
 
-def test_what_runs_when_the_tool_is_ended_is_ended_and_counted(tool, tmp_path):
+def test_what_runs_when_the_tool_is_ended_is_ended_and_counted(tool, tmp_path, monkeypatch):
+    monkeypatch.setattr(tool, '_stopping', threading.Event())
     run = tool.Run('MAE', 0, argparse.Namespace(work_dir=tmp_path))
     child = "import signal; print('runs', flush=True); signal.pause()"
     run.folder.mkdir(parents=True)
@@ -65,6 +67,8 @@ def test_what_runs_when_the_tool_is_ended_is_ended_and_counted(tool, tmp_path):
             tool.stop()
         assert 'pretrain failed' in str(stage.exception())
     assert float((run.folder / 'pretrain.seconds').read_text()) > 0 and not tool._running
+    with pytest.raises(KeyboardInterrupt):  # of a thread that waited for it
+        run._call('features', ['-c', child])
 
 
 def test_labels_are_those_of_the_first_images_of_each_class(tool):

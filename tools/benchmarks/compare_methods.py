@@ -76,6 +76,7 @@ METHODS = {
 }
 _locks = defaultdict(threading.Lock)  # of the pre-training of each folder
 _running: set[subprocess.Popen] = set()
+_stopping = threading.Event()
 
 
 def parse_args() -> argparse.Namespace:
@@ -192,6 +193,8 @@ class Run(NamedTuple):
         Returns:
             its CPU seconds, with those of earlier calls that were interrupted.
         """
+        if _stopping.is_set():
+            raise KeyboardInterrupt
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / f'{stage}.log'
         with log.open('a') as output:
@@ -224,7 +227,8 @@ def ordered_runs(args: argparse.Namespace) -> list[Run]:
 
 
 def stop(*_) -> None:
-    """End what runs, which saves where it is, and count its time."""
+    """End what runs, which saves where it is, and count its time; start nothing more."""
+    _stopping.set()
     for process in list(_running):
         os.kill(process.pid, signal.SIGTERM)
     raise KeyboardInterrupt
