@@ -20,7 +20,7 @@ from tests.helpers.detection import (
     VITDET,
     stem,
 )
-from tests.helpers.docs import config_from_text, python_blocks
+from tests.helpers.docs import config_from_text
 from tests.helpers.hosts import require_models
 
 MODELS = require_models('mmdet')
@@ -148,9 +148,6 @@ DETECTION_DOCS = (ROOT / 'docs' / 'detection.md').read_text()
 PAPER_PART = re.search(
     r"CMAE's own protocol.*?is a config of\n(.*?)\nThe other one", DETECTION_DOCS, re.DOTALL
 )[1]
-
-
-OWN_CONFIG, FROM_OBJECTS, BOXES_ALONE = python_blocks('detection.md')
 
 
 def test_the_paper_s_schedule_is_a_config_of_three_lines(tmp_path):
