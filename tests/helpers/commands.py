@@ -23,8 +23,10 @@ from .process import process_here
 # What pages call besides tools; anything else is unknown to bash, which fails.
 _PROGRAMS = ('python', 'python3', 'pip', 'make', 'bash', 'srun', 'sbatch', 'mpirun', 'git', 'uv')
 _PROGRAMS += ('docker', 'awk', 'ls', 'sort', 'ln', 'tensorboard', 'mlflow', 'wandb')
+# A single write, since the programs of a pipeline run at once.
 _STUB = """#!/bin/sh
-{ printf '%s\\037' "$LINE" "$0" "$@"; printf '\\036'; } >> "$RECORD"
+call=$(printf '%s\\037' "$LINE" "$0" "$@"; printf '\\036')
+printf %s "$call" >> "$RECORD"
 """
 _IN_A_TABLE = re.compile(r'`((?:[A-Z_]+=\S* )*(?:python |tools/\S+ |srun |mpirun |make )[^`]*)`')
 
