@@ -42,8 +42,8 @@ def cpu_attention(q: Tensor, k: Tensor, v: Tensor, scale: float | None = None) -
     """Softmax attention, ``softmax(scale q k^T) v``.
 
     torch's fused attention does not use a CPU's bfloat16 instructions in its inner loop: with
-    them, two products of matrices and a softmax are three times as fast, forward and backward
-    (torch 2.10; 16 heads of width 32, 197 tokens). In float32 the same holds for few tokens on
+    them, two products of matrices and a softmax are more than twice as fast, forward and backward
+    (torch 2.10; 16 heads of width 32, 197 tokens). In float32 they are faster for few tokens on
     two threads: 1.1 to 1.3 times as fast for 65 tokens, 1.6 for 17; on one thread torch's way is
     faster by a tenth to a quarter. As in fused attention the probabilities of many tokens are not
     kept for the backward pass but computed again.

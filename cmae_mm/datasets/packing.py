@@ -192,8 +192,8 @@ def _pack_shard(
 def prepare(content: bytes, shrink: Shrink | None, load: LoadImage) -> bytes:
     """Check an image file, and shrink it if it is larger than asked for.
 
-    A shrunk image is a JPEG in the orientation that EXIF says, grey if the file was or is read as
-    such; one that is small enough stays the file that it was.
+    A shrunk image is a JPEG of what ``load`` reads, so turned as EXIF says unless the file is to be
+    'unchanged', and grey if the file was; one that is small enough stays the file that it was.
 
     Args:
         content: of the file.

@@ -3,7 +3,6 @@ import shutil
 import numpy as np
 import pytest
 from mmpretrain.datasets import CustomDataset
-from PIL import Image
 
 from cmae_mm.evaluation.images import (
     ClassFolder,
@@ -11,18 +10,13 @@ from cmae_mm.evaluation.images import (
     collate,
     labelled_images,
 )
-
-
-def write(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels.astype(np.uint8)).save(path)
-    return path
+from tests.helpers.files import write_pixels
 
 
 def test_labels_follow_the_folders_and_unreadable_files_are_left_out(tmp_path):
     for name, value in (('dark', 10), ('light', 240)):
         for index in range(2):
-            write(tmp_path / name / f'{index}.png', np.full((4, 4, 3), value))
+            write_pixels(tmp_path / name / f'{index}.png', np.full((4, 4, 3), value))
     (tmp_path / 'dark' / 'broken.jpg').write_bytes(b'\xff\xd8\xff')
     images = ClassFolder(tmp_path, (4, 4), 3)
     assert images.classes == ('dark', 'light')
@@ -61,7 +55,7 @@ def test_images_in_memory_need_no_files():
 
 def test_joined_data_sets_keep_their_labels(tmp_path):
     for name, value in (('a', 10), ('b', 20)):
-        write(tmp_path / name / '0.png', np.full((4, 4, 3), value))
+        write_pixels(tmp_path / name / '0.png', np.full((4, 4, 3), value))
     one = dict(type='mmpretrain.CustomDataset', data_root=str(tmp_path))
     images = labelled_images(dict(type='ConcatDataset', datasets=[one, one]), (4, 4), 3)
     assert images.labels(range(4)).tolist() == [0, 1, 0, 1]
@@ -83,10 +77,10 @@ def test_folders_that_can_not_be_used(tmp_path):
         ClassFolder(tmp_path / 'nowhere', (4, 4), 3)
     with pytest.raises(FileNotFoundError, match='no class folders'):
         ClassFolder(tmp_path, (4, 4), 3)
-    write(tmp_path / 'a' / '0.png', np.zeros((4, 4, 3)))
+    write_pixels(tmp_path / 'a' / '0.png', np.zeros((4, 4, 3)))
     with pytest.raises(ValueError, match="only one class, 'a'"):
         ClassFolder(tmp_path, (4, 4), 3)
-    write(tmp_path / 'b' / '0.png', np.zeros((4, 4, 3)))
+    write_pixels(tmp_path / 'b' / '0.png', np.zeros((4, 4, 3)))
     for name in 'ab':
         (tmp_path / 'empty' / name).mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match='no image in the class folders of .*empty'):

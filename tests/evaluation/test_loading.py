@@ -1,20 +1,14 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from cmae_mm.evaluation.loading import load_image
-
-
-def write(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels.astype(np.uint8)).save(path)
-    return path
+from tests.helpers.files import write_pixels
 
 
 def test_an_image_of_the_right_size_keeps_its_pixels(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (6, 9, 3))
-    path = write(tmp_path / 'a.png', pixels)
+    path = write_pixels(tmp_path / 'a.png', pixels)
     image = load_image(path, (6, 9), 3)
     assert image.dtype == torch.uint8
     assert np.array_equal(image.permute(1, 2, 0), pixels)  # RGB, not BGR
@@ -23,7 +17,7 @@ def test_an_image_of_the_right_size_keeps_its_pixels(tmp_path):
 def test_the_central_part_of_the_aspect_is_shown(tmp_path):
     pixels = np.full((20, 40, 3), 255)
     pixels[:, 10:30] = 0  # the central square
-    path = write(tmp_path / 'wide.png', pixels)
+    path = write_pixels(tmp_path / 'wide.png', pixels)
     assert load_image(path, (20, 20), 3).max() == 0
     assert load_image(path, (20, 40), 3).max() == 255
 
@@ -31,18 +25,18 @@ def test_the_central_part_of_the_aspect_is_shown(tmp_path):
 def test_the_central_part_of_a_tall_image_is_shown(tmp_path):
     pixels = np.full((40, 20, 3), 255)
     pixels[10:30] = 0  # the central square
-    assert load_image(write(tmp_path / 'tall.png', pixels), (20, 20), 3).max() == 0
+    assert load_image(write_pixels(tmp_path / 'tall.png', pixels), (20, 20), 3).max() == 0
 
 
 def test_shrinking_does_not_alias(tmp_path):
     pixels = np.zeros((64, 64, 3))
     pixels[:, ::4] = 200  # stripes, finer than the small image can show
-    small = load_image(write(tmp_path / 'stripes.png', pixels), (8, 8), 3)
+    small = load_image(write_pixels(tmp_path / 'stripes.png', pixels), (8, 8), 3)
     assert (small.float() - 50).abs().max() < 15
 
 
 def test_number_of_channels(tmp_path):
-    path = write(tmp_path / 'a.png', np.random.default_rng(1).integers(0, 256, (8, 8, 3)))
+    path = write_pixels(tmp_path / 'a.png', np.random.default_rng(1).integers(0, 256, (8, 8, 3)))
     assert load_image(path, (4, 4), 1).shape == (1, 4, 4)
     assert load_image(path, (4, 4), 3).shape == (3, 4, 4)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 
 def write_images(folder: Path, num: int = 4, size=(40, 50), name='{}.jpg') -> Path:
@@ -17,6 +18,13 @@ def write_images(folder: Path, num: int = 4, size=(40, 50), name='{}.jpg') -> Pa
         coarse = generator.integers(0, 256, (5, 5, 3), dtype=np.uint8)
         cv2.imwrite(str(path), cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_CUBIC))
     return folder
+
+
+def write_pixels(path: Path, pixels: np.ndarray) -> Path:
+    """Write levels in [0, 255], (H, W) or (H, W, 3), as an image file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+    return path
 
 
 def smooth_picture(seed=0, size=(40, 50), channels=3, dtype='uint8') -> np.ndarray:

@@ -230,7 +230,7 @@ def stop(*_) -> None:
     """End what runs, which saves where it is, and count its time; start nothing more."""
     _stopping.set()
     for process in list(_running):
-        os.kill(process.pid, signal.SIGTERM)
+        os.kill(process.pid, signal.SIGTERM)  # terminate() would take the status from wait4
     raise KeyboardInterrupt
 
 

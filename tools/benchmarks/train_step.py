@@ -33,7 +33,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import cmae_mm  # noqa: F401
 from cmae_mm.compat import quiet_log
-from cmae_mm.cpu import keep_freed_memory, use_fastest_layers
+from cmae_mm.cpu import keep_freed_memory, use_fastest_layers, use_fastest_linear
 from cmae_mm.engine.errors import one_line_errors
 from cmae_mm.models import build_model
 
@@ -153,7 +153,7 @@ def matrix_rate(precision: str) -> float:
     size = 8192 if DEVICE == 'cuda' else 2048
     dtype = getattr(torch, precision)
     layer = nn.Sequential(nn.Linear(size, size, bias=False, device=DEVICE, dtype=dtype))
-    use_fastest_layers(layer)
+    use_fastest_linear(layer)
     x = torch.randn(size, size, device=DEVICE, dtype=dtype)
     return 2 * size**3 / min(seconds(layer, x) for _ in range(10))
 
