@@ -30,11 +30,17 @@ downstream: ## train classification, segmentation and detection from its checkpo
 # Half of the tests is for each, and half of what the other has left when it has done its own.
 test test-openmmlab: export OMP_NUM_THREADS ?= 1
 reliability: export OMP_NUM_THREADS ?= 2
+# One machine is like another without GPUs; what needs one has a target of its own.
+test test-openmmlab: export CUDA_VISIBLE_DEVICES =
 parallel = -n 2 --dist worksteal
 
 test: ## run all tests on the default stack with compiled operators (ARGS for pytest)
 	@$(default) --ops
 	@.venv/bin/python -m pytest $(parallel) $(ARGS)
+
+test-gpu: ## run the tests that need a GPU (ARGS for pytest)
+	@$(default)
+	@.venv/bin/python -m pytest -m gpu $(ARGS)
 
 test-openmmlab: ## run the tests that do not need compiled operators on the last OpenMMLab releases (ARGS for pytest)
 	@$(openmmlab)

@@ -27,7 +27,7 @@ STACKS = (
     Stack(
         'the maintained continuation, onedl-*',
         {
-            'torch': '>=2.6,<2.11',
+            'torch': '>=2.6,<2.12',
             'mmengine': '>=0.10.8,<0.11',
             'mmcv': '>=2.3,<2.4',
             'mmpretrain': '>=1.3,<1.4',
@@ -94,6 +94,19 @@ def find_configs_by_module() -> None:
     from mmengine.config import utils
 
     utils.MODULE2PACKAGE['mmseg'] = 'mmseg'
+
+
+def leave_out_multimodal_models() -> None:
+    """Let mmpretrain be imported where transformers 5 or later is installed.
+
+    mmpretrain 1.2 and 1.3 import their multimodal models wherever transformers is installed. These
+    need functions that transformers 5 no longer has, and the import of all of mmpretrain fails
+    (``NoneType takes no arguments``). Without them mmpretrain has placeholders in their place.
+    """
+    from mmpretrain.utils import dependency
+
+    if dependency.satisfy_requirement('transformers>=5'):
+        dependency.WITH_MULTIMODAL = False
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmpretrain.utils import dependency
 
 from cmae_mm import compat
 from requirements.installer.environments import requirement_lines
@@ -53,7 +54,7 @@ def test_requirement_files_are_within_the_ranges(file, stack):
 @pytest.mark.parametrize(
     'change',
     [
-        {'torch': '2.11.0'},
+        {'torch': '2.12.0'},
         {'mmengine': '0.10.7'},
         {'mmcv': '2.1.0'},
         {'mmpretrain': '1.2.0'},
@@ -100,6 +101,21 @@ def test_version_is_read_without_importing_the_package(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     assert compat.installed_version('imports_badly') == '1.2.3'
     assert compat.installed_version('is_not_there_at_all') is None
+
+
+@pytest.mark.parametrize('version, left_out', [('5.0.0', True), ('4.57.0', False)])
+def test_multimodal_models_are_left_out_where_they_cannot_be_imported(
+    version, left_out, tmp_path, monkeypatch
+):
+    info = tmp_path / f'transformers-{version}.dist-info'
+    info.mkdir()
+    (info / 'METADATA').write_text(
+        f'Metadata-Version: 2.1\nName: transformers\nVersion: {version}\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(dependency, 'WITH_MULTIMODAL', True)
+    compat.leave_out_multimodal_models()
+    assert dependency.WITH_MULTIMODAL is not left_out
 
 
 def test_imports_are_quiet_and_the_log_is_not_afterwards():

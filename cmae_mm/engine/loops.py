@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+import torch
 from mmengine.dist import get_rank
 from mmengine.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
@@ -34,6 +35,8 @@ class ResumableLoop:
     def _build(self, runner: Runner, config: dict) -> DataLoader:
         """Build a loader as the host does, that can start at any batch."""
         config = dict(config)
+        # a GPU copies from pinned memory while it computes; from other memory the step waits
+        config.setdefault('pin_memory', torch.cuda.is_available())
         config['dataset'] = dict(type=SeededDataset, dataset=config['dataset'])
         config['batch_sampler'] = dict(
             type=ResumableBatchSampler,

@@ -31,6 +31,7 @@ from .batch import (
     require_same_step,
 )
 from .checkpoint_writer import CheckpointWriter, write_checkpoint
+from .compilation import compile_layers
 from .console import attach, is_brief
 from .finite_hook import FiniteHook
 from .loading import choose_reader
@@ -157,8 +158,12 @@ class SafeRunner(Runner):
         """Compile what the model does with a batch, if the config has ``compile``.
 
         The host compiles the whole ``train_step``, which mostly consists of what can't be: the
-        backward pass, the optimiser, the log.
+        backward pass, the optimiser, the log. ``compile='layers'`` compiles its Transformer
+        blocks one by one.
         """
+        if self.cfg.get('compile') == 'layers':
+            compile_layers(unwrap(self.model))
+            return
         wrapped, self.model = self.model, unwrap(self.model)
         super()._maybe_compile('loss' if hasattr(self.model, 'loss') else target)
         self.model = wrapped

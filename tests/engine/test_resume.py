@@ -106,6 +106,17 @@ def test_the_hosts_loops_become_ours_however_they_are_named(folder, loop):
     assert isinstance(runner.build_train_loop(loop), ResumableLoop)
 
 
+@pytest.mark.parametrize(
+    'said, gpu, pinned', [({}, 1, 1), ({}, 0, 0), ({'pin_memory': False}, 1, 0)]
+)
+def test_batches_are_pinned_where_there_is_a_gpu(folder, monkeypatch, said, gpu, pinned):
+    cfg = config(folder, 'run', EPOCHS)
+    cfg.train_dataloader.update(said)
+    runner = RUNNERS.build(cfg)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: bool(gpu))
+    assert runner.build_train_loop(cfg.train_cfg).dataloader.pin_memory == bool(pinned)
+
+
 @pytest.mark.parametrize('train_cfg', [EPOCHS, ITERATIONS], ids=['epochs', 'iterations'])
 def test_what_was_seen_is_not_loaded_again(folder, train_cfg):
     train(config(folder, 'run', train_cfg), kill_at=5)

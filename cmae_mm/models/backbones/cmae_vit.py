@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..utils.build import note_small_arch
 from ..utils.encoder_layer import select, use_encoder_layers
 from ..utils.masking import PatchMask, PatchMasking
+from ..utils.patch_projection import use_patch_projection
 from ..utils.plain import as_vision_transformer
 from ..utils.position_embedding import sincos_position_embedding
 
@@ -67,6 +68,7 @@ class CMAEViT(VisionTransformer):
             **kwargs,
         )
         use_encoder_layers(self.layers)
+        use_patch_projection(self.patch_embed)
         self.patch_size = patch_size
         self.in_channels = in_channels
         self.mask_ratio = mask_ratio
