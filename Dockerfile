@@ -12,10 +12,10 @@ COPY . .
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:${PYTHON}-slim-bookworm AS none
-# What OpenCV links to; Debian keeps one release of each.
+# What OpenCV links to, and a compiler for torch.compile; Debian keeps one release of each.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev libgl1 libglib2.0-0 \
     && rm -rf /var/lib/apt/lists/*
 # torch's wheels bring CUDA along; PyTorch's index of builds for CPUs, given here, leaves out 5 GB.
 ARG PIP_EXTRA_INDEX_URL
