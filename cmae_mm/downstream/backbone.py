@@ -6,13 +6,14 @@ from mmpretrain.registry import MODELS
 from cmae_mm.models import ConvStem
 
 # fields that hold after pre-training
-SHAPE = ('arch', 'img_size', 'patch_size', 'strides', 'in_channels')
+SHAPE = ('arch', 'img_size', 'patch_size', 'strides', 'in_channels', 'layer_scale_init_value')
 
 
 def downstream_backbone(encoder: dict) -> dict:
     """Return the config of a pre-training encoder as a downstream model's backbone.
 
-    It has the encoder's sizes, and no ``init_cfg``; every host's registry knows its type.
+    It has the encoder's sizes, its layer scales (CAE's fine-tuning trains them), and no
+    ``init_cfg``; every host's registry knows its type.
 
     Args:
         encoder: ``model.backbone`` of the pre-training config, with the fields of its class.

@@ -64,6 +64,8 @@ def test_takes_the_whole_encoder_of_every_method(path, tmp_path):
     report = backbone.load_report
     assert report.loaded == report.expected == len(backbone.state_dict())
     assert report.resized == ((8, 8), (16, 16)) and not report.new
+    scales = [name for name in backbone.state_dict() if 'gamma' in name]
+    assert bool(scales) == ('layer_scale_init_value' in pretraining.model.backbone)
 
 
 @pytest.mark.parametrize('path', [VIT, HYBRID], ids=stem)
