@@ -5,7 +5,7 @@
 # features every 10 epochs is one more option (docs/probe.md):
 #     default_hooks.probe.type=FeatureProbeHook
 # Hardware: 1 GPU.
-# Measured: 2,290 images/s on an H200 (batch 256, bfloat16, compile='layers'); no whole run.
+# Measured: not measured.
 _base_ = './cmae_vit-base-p16_32xb128-amp-coslr-300e_in1k.py'
 
 train_dataloader = dict(dataset=dict(data_root='data/images/', data_prefix=''))
