@@ -2,7 +2,7 @@
 # Command: tools/train.py configs/cae/cae_vit-tiny-p4_cifar10.py \
 #     --cfg-options train_dataloader.dataset.data_root=/path/to/cifar10
 # Hardware: 2 CPU cores.
-# Measured: not measured.
+# Measured: see docs/results.md.
 _base_ = [
     '../_base_/models/cae-pixels_vit-tiny-p4.py',
     '../_base_/datasets/cifar10_cae-pixels.py',

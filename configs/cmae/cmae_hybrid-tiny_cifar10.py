@@ -2,7 +2,7 @@
 # Command: tools/train.py configs/cmae/cmae_hybrid-tiny_cifar10.py \
 #     --cfg-options train_dataloader.dataset.data_root=/path/to/cifar10
 # Hardware: 2 CPU cores.
-# Measured: not measured.
+# Measured: see docs/results.md.
 _base_ = [
     '../_base_/models/cmae_hybrid-tiny.py',
     '../_base_/datasets/cifar10_cmae.py',

@@ -3,7 +3,7 @@
 # Command: tools/train.py configs/mimco/mimco_vit-tiny-p4_cifar10.py \
 #     --cfg-options train_dataloader.dataset.data_root=/path/to/cifar10 model.teacher.checkpoint=TEACHER.pth
 # Hardware: 2 CPU cores.
-# Measured: not measured.
+# Measured: see docs/results.md.
 _base_ = [
     '../_base_/models/mimco_vit-tiny-p4.py',
     '../_base_/datasets/cifar10_mae.py',

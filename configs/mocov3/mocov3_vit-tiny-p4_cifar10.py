@@ -2,7 +2,7 @@
 # Command: tools/train.py configs/mocov3/mocov3_vit-tiny-p4_cifar10.py \
 #     --cfg-options train_dataloader.dataset.data_root=/path/to/cifar10
 # Hardware: 2 CPU cores.
-# Measured: not measured.
+# Measured: see docs/results.md.
 _base_ = [
     '../_base_/models/mocov3_vit-tiny-p4.py',
     '../_base_/datasets/cifar10_mocov3.py',
