@@ -1,5 +1,6 @@
 """Ending a run in order: signals, and what hooks report."""
 
+import os
 import signal
 import sys
 import threading
@@ -44,9 +45,14 @@ class StopHook(Hook):
         self.agreement = Agreement('MAX', self.peer_timeout)
         self.wanted = 0  # by any rank: the number of a signal, or _ERROR
         if threading.current_thread() is threading.main_thread():
+            self.process = os.getpid()
             self.replaced = {number: signal.signal(number, self._receive) for number in SIGNALS}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self.process:  # forked by an evaluation, say, which waits for its end
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
         self.received = signal.Signals(number)
         if number == signal.SIGINT:
             signal.signal(number, self.replaced[number])
