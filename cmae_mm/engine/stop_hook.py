@@ -50,8 +50,8 @@ class StopHook(Hook):
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self.process:  # forked by an evaluation, say, which waits for its end
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+            if number == signal.SIGTERM:
+                _end_later()
             return
         self.received = signal.Signals(number)
         if number == signal.SIGINT:
