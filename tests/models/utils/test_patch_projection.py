@@ -6,8 +6,9 @@ from cmae_mm.models import CMAEViT
 from cmae_mm.models.utils.patch_projection import PatchProjection, as_product, use_patch_projection
 
 
-def test_a_product_of_patches_is_the_convolution():
-    conv = nn.Conv2d(5, 7, 4, 4).double()
+@pytest.mark.parametrize('side', [4, (2, 3)])
+def test_a_product_of_patches_is_the_convolution(side):
+    conv = nn.Conv2d(5, 7, side, side).double()
     images = torch.randn(2, 5, 8, 12, dtype=torch.double, requires_grad=True)
     inputs = [images, *conv.parameters()]
     expected, found = conv(images), as_product(conv, images)
@@ -30,7 +31,14 @@ def test_the_encoder_has_one_and_keeps_its_tensors():
 
 
 @pytest.mark.parametrize(
-    'conv', [nn.Conv2d(3, 4, 4, 2), nn.Conv2d(3, 4, 4, 4, padding=2), nn.LazyConv2d(4, 4, 4)]
+    'conv',
+    [
+        nn.Conv2d(3, 4, 4, 2),
+        nn.Conv2d(3, 4, 4, 4, padding=2),
+        nn.Conv2d(3, 4, 4, 4, dilation=2),
+        nn.Conv2d(4, 4, 4, 4, groups=2),
+        nn.LazyConv2d(4, 4, 4),
+    ],
 )
 def test_other_convolutions_stay(conv):
     embed = nn.Module()
