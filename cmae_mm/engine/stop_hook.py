@@ -45,14 +45,9 @@ class StopHook(Hook):
         self.agreement = Agreement('MAX', self.peer_timeout)
         self.wanted = 0  # by any rank: the number of a signal, or _ERROR
         if threading.current_thread() is threading.main_thread():
-            self.process = os.getpid()
             self.replaced = {number: signal.signal(number, self._receive) for number in SIGNALS}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self.process:  # forked by an evaluation, say, which waits for its end
-            if number == signal.SIGTERM:
-                _end_later()
-            return
         self.received = signal.Signals(number)
         if number == signal.SIGINT:
             signal.signal(number, self.replaced[number])
@@ -97,11 +92,29 @@ def outlive_signals() -> None:
     The run needs its batches to finish the step. A worker that is told to terminate because
     its run has ended does so, a minute late if the run itself had been told before.
     """
+    _ignore_interrupts()
+    signal.signal(signal.SIGTERM, _end_later)
+
+
+def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: _end_later())
 
 
-def _end_later() -> None:
+def _end_later(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.alarm(60)
+
+
+def _leave_the_run() -> None:
+    """Let SIGTERM end what a run has forked, such as the pool of an evaluation, which waits for it.
+
+    No handler would do: Python's run between two instructions, and a process that goes on to wait
+    for a lock as a signal arrives has no next one.
+    """
+    if isinstance(getattr(signal.getsignal(signal.SIGTERM), '__self__', None), StopHook):
+        _ignore_interrupts()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+os.register_at_fork(after_in_child=_leave_the_run)
