@@ -18,6 +18,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import cmae_mm  # noqa: F401  # first: mmpretrain's models need its mending with transformers 5
+
+# isort: split
 import torch
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
@@ -31,7 +34,6 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-import cmae_mm  # noqa: F401
 from cmae_mm.compat import quiet_log
 from cmae_mm.cpu import keep_freed_memory, use_fastest_layers, use_fastest_linear
 from cmae_mm.engine.errors import one_line_errors
