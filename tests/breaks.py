@@ -327,6 +327,7 @@ BREAKS = [
     Break('cmae_mm/engine/compilation.py', 'if not layers:', 'if False:', 'tests/engine/test_compile.py'),
     Break('cmae_mm/engine/compilation.py', '.cache_size_limit, 64)', '.cache_size_limit, 8)', 'tests/engine/test_compile.py'),
     Break('cmae_mm/engine/runner.py', 'compile_layers(unwrap(self.model))', 'pass', 'tests/engine/test_compile.py'),
+    Break('cmae_mm/engine/runner.py', 'hook.restore_signals()', 'pass', RESUME),
     Break('cmae_mm/engine/stop_hook.py', 'after_in_child=_leave_the_run', 'before=lambda: None', 'tests/engine/test_forks.py'),
     Break('cmae_mm/engine/stop_hook.py', '        _ignore_interrupts()\n', '', 'tests/engine/test_forks.py'),
     Break('cmae_mm/engine/stop_hook.py', "signal.signal(signal.SIGTERM, signal.SIG_DFL)\n\n\nos.", "pass\n\n\nos.", 'tests/engine/test_forks.py'),

@@ -152,7 +152,12 @@ class SafeRunner(Runner):
         # taken out of the config, where the host would find it, too
         names = self.cfg.pop('activation_checkpointing', None) or []
         checkpoint_activations(unwrap(self.model), [names] if isinstance(names, str) else names)
-        return super().train()
+        try:
+            return super().train()
+        finally:
+            for hook in self.hooks:
+                if isinstance(hook, StopHook):
+                    hook.restore_signals()
 
     def _maybe_compile(self, target: str) -> None:
         """Compile what the model does with a batch, if the config has ``compile``.

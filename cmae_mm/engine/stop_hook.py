@@ -52,7 +52,8 @@ class StopHook(Hook):
         if number == signal.SIGINT:
             signal.signal(number, self.replaced[number])
 
-    def _restore(self) -> None:
+    def restore_signals(self) -> None:
+        """Give the signals back to those who had them before training."""
         for number, handler in self.replaced.items():
             signal.signal(number, handler)
         self.replaced = {}
@@ -71,13 +72,11 @@ class StopHook(Hook):
         )
         runner.save_interrupted()
         self.agreement.meet()  # launchers end the other ranks when one has ended
-        self._restore()
         if self.wanted < _ERROR:
             sys.exit(STATUS)
         raise runner.stop_error or RuntimeError('another rank has ended with an error: see its log')
 
     def after_train(self, runner: Runner) -> None:
-        self._restore()
         if runner.stop_error:
             raise runner.stop_error
 

@@ -347,6 +347,14 @@ def test_a_signal_saves_the_step_and_ends_the_run(folder, number):
     assert not (folder / 'parts' / 'interrupted.pth').exists()
 
 
+@pytest.mark.parametrize('kill_at', [4, None], ids=['error', 'end'])
+def test_signals_are_given_back_when_training_ends(folder, kill_at):
+    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    train(config(folder, 'run', EPOCHS), kill_at)
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
 def signal_a_rank(rank, port, cfg, signalled):
     become_rank(rank, port, cfg)
     number = signal.SIGTERM if rank == signalled else 0
