@@ -32,8 +32,8 @@ class CheckpointWriter:
         if self.failed:
             self.wait()
 
-    def settle(self, seconds: float) -> None:
-        """Wait for all jobs, but no longer than so many seconds."""
+    def settle(self, seconds: float | None = None) -> None:
+        """Wait for all jobs, but no longer than so many seconds; raises no job's error."""
         futures.wait(self.pending, timeout=seconds)
 
     def wait(self) -> None:

@@ -155,6 +155,7 @@ class SafeRunner(Runner):
         try:
             return super().train()
         finally:
+            self.writer.settle()  # while a signal can't interrupt it
             for hook in self.hooks:
                 if isinstance(hook, StopHook):
                     hook.restore_signals()

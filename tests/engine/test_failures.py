@@ -4,6 +4,7 @@ import contextlib
 import os
 import resource
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 
 from cmae_mm.checkpoints import load_run
+from cmae_mm.engine import StopHook
 from cmae_mm.engine.errors import one_line_errors
 from tests.helpers.files import write_images
 from tests.helpers.process import become_rank, fork_ranks, free_port
@@ -91,6 +93,25 @@ def test_a_failed_write_is_noticed_at_the_next_step(folder):
     assert seen[0].iter == 3
 
 
+def test_signals_are_given_back_once_all_is_written(folder):
+    """A launcher that has lost another rank would interrupt the write."""
+    waited_for, handlers = threading.Event(), []
+
+    def fail(runner):
+        settle = runner.writer.settle
+        runner.writer.settle = lambda: (waited_for.set(), settle())
+
+        def write():
+            assert waited_for.wait(60)
+            handlers.append(signal.getsignal(signal.SIGTERM))
+
+        runner.writer.submit(write)
+        raise OSError('unreadable')
+
+    assert 'error: unreadable' in last_line(config(folder, 'run', EPOCHS), 4, fail)
+    assert isinstance(handlers[0].__self__, StopHook)
+
+
 def kill_a_worker(rank, cfg):
     torch.set_num_threads(1)
 
@@ -116,6 +137,7 @@ def lose_a_rank(rank, port, cfg, number):
     if rank == 1:
         pid.write_text(str(os.getpid()))
         last_line(cfg, 4, lambda runner: os.kill(os.getpid(), number))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # of the launcher, which has lost a rank
     line = last_line(cfg, -1, None)
     with contextlib.suppress(ProcessLookupError):
         os.kill(int(pid.read_text()), signal.SIGKILL)  # if it was only stopped
