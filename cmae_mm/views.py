@@ -123,20 +123,25 @@ def _lanczos_weights(before: int, after: int) -> Tensor:
 
 
 def augment_color(images: Tensor, parameters: ViewParameters) -> Tensor:
-    """Apply colour jitter, then greyscale, then Gaussian blur, in place.
+    """Apply colour jitter, then greyscale, then Gaussian blur.
+
+    All but hue and blur are linear in an image's colours and their mean. Hue, of some twenty
+    operations, is shifted once, whichever place it has in an image's order: the others have three
+    places before it and three behind, of which an image leaves three unused.
 
     Args:
         images: shape (N, C, h, w); C = 3 unless only brightness, contrast and
-            blur are used.
+            blur are used. May be overwritten.
         parameters: of the batch, on the CPU.
     """
     _, jitter, order, gray, blur, gray_weights = parameters
-    used = jitter != jitter.new_tensor(UNCHANGED)
-    for step in range(4):
-        for op, function in enumerate((_brightness, _contrast, _saturation, _hue)):
-            chosen = (order[:, step] == op) & used[:, op]
-            _apply(function, images, chosen, jitter[:, op])
-    _apply(_grayscale, images, gray[:, 0] > 0, gray_weights)
+    before, after = _mixtures(jitter, order, images.shape[1])
+    images = _mix(images, before)
+    _apply(_hue, images, jitter[:, 3] != 0, jitter[:, 3])
+    images = _mix(images, after)
+    if gray.any():
+        grays = torch.where(gray[:, :, None] > 0, gray_weights[:, None], torch.eye(3))
+        images = _mix(images, torch.stack((grays, torch.zeros_like(grays)))[None])
     _apply(_gaussian_blur, images, blur[:, 0] > 0, _gaussian_kernels(blur))
     return images
 
@@ -150,34 +155,41 @@ def _apply(function: Callable, images: Tensor, chosen: Tensor, values: Tensor) -
     images[index] = function(images[index], values)
 
 
-def _weigh(images: Tensor, weights: Tensor) -> Tensor:
-    """Return weighted sums of the channels, (N, 1, h, w); weights are (N or 1, C, 1, 1)."""
-    sums = weights.flatten(1).unsqueeze(1) @ images.flatten(2)
-    return sums.unflatten(2, images.shape[2:])
+def _mixtures(jitter: Tensor, order: Tensor, channels: int) -> Tensor:
+    """Express brightness, contrast and saturation as mixtures of an image's colours and their mean.
+
+    Returns:
+        before and behind hue, the three places of each, by whose weights :func:`_mix` mixes
+        channels and means; shape (2, 3, 2, N, C, C).
+    """
+    places = (order == 3).byte().argsort(dim=1, stable=True).T  # hue's is the last row
+    others = order.long().T.gather(0, places[:3])
+    behind = places[:3] > places[3]
+    used = torch.stack((~behind, behind))  # (2, 3, N)
+    factor = torch.where(used, jitter.T.gather(0, others), 1)[..., None, None]
+    same = torch.eye(channels)
+    # of more or fewer channels each has its own range
+    luma = torch.tensor(LUMA).expand(3, 3) if channels == 3 else same
+    contrast, saturation = (others[..., None, None] == op for op in (1, 2))
+    towards = (1 - factor) * luma
+    return torch.stack((factor * same + towards * saturation, towards * contrast), dim=2)
 
 
-def _luma(images: Tensor) -> Tensor:
-    if images.shape[1] != 3:  # each channel has its own range
-        return images
-    weights = torch.tensor(LUMA).view(1, 3, 1, 1)
-    return _weigh(images, weights.to(images, non_blocking=True))
+def _mix(images: Tensor, mixtures: Tensor) -> Tensor:
+    """Replace the channels by mixtures of channels and their means, one after the other.
 
-
-def _grayscale(images: Tensor, weights: Tensor) -> Tensor:
-    return _weigh(images, weights).clamp_(0, 255).expand_as(images)
-
-
-def _brightness(images: Tensor, factor: Tensor) -> Tensor:
-    return images.mul_(factor).clamp_(0, 255)
-
-
-def _contrast(images: Tensor, factor: Tensor) -> Tensor:
-    mean = _luma(images.mean(dim=(2, 3), keepdim=True))
-    return mean.lerp(images, factor).clamp_(0, 255)
-
-
-def _saturation(images: Tensor, factor: Tensor) -> Tensor:
-    return _luma(images).lerp(images, factor).clamp_(0, 255)
+    Args:
+        images: shape (N, C, h, w).
+        mixtures: weights of the channels and of their means in each, on the CPU; shape
+            (places, 2, N, C, C).
+    """
+    unchanged = torch.eye(images.shape[1])  # what takes of the mean takes less of the pixel
+    places = [place for place in mixtures if (place[0] != unchanged).any()]
+    for of_pixels, of_means in torch.stack(places).to(images, non_blocking=True) if places else ():
+        pixels = images.flatten(2)
+        means = of_means @ pixels.mean(dim=2, keepdim=True)
+        images = torch.baddbmm(means, of_pixels, pixels).clamp_(0, 255).view_as(images)
+    return images
 
 
 def _hue(images: Tensor, turns: Tensor) -> Tensor:
