@@ -1,8 +1,5 @@
 """Training loops that a resumed run continues exactly, at any iteration."""
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from mmengine.dist import get_rank
 from mmengine.registry import LOOPS
@@ -14,7 +11,6 @@ from cmae_mm.datasets import ResumableBatchSampler, SeededDataset
 
 from .batch import Position
 from .seeding import base_seed, seed_step
-from .stop_hook import outlive_signals
 
 
 class ResumableLoop:
@@ -45,9 +41,7 @@ class ResumableLoop:
             seed=base_seed(runner),
             endless=self.endless,
         )
-        loader = runner.build_dataloader(config, seed=base_seed(runner))
-        loader.worker_init_fn = partial(_start_worker, loader.worker_init_fn)
-        return loader
+        return runner.build_dataloader(config, seed=base_seed(runner))
 
     @property
     def batch_in_epoch(self) -> int:
@@ -138,9 +132,3 @@ class ResumableIterBasedTrainLoop(ResumableLoop, IterBasedTrainLoop):
         if self.runner.val_loop is None or self._iter < self.val_begin:
             return False
         return self._iter % self.val_interval == 0 or self._iter == self._max_iters
-
-
-def _start_worker(host: Callable[[int], None] | None, worker: int) -> None:
-    outlive_signals()
-    if host is not None:
-        host(worker)

@@ -16,6 +16,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
 from mmengine.visualization import Visualizer
 from torch import nn
+from torch.utils.data import DataLoader
 
 from cmae_mm.checkpoints import unwrap
 from cmae_mm.cpu import keep_freed_memory, use_fastest_layers
@@ -42,7 +43,7 @@ from .resume import INTERRUPTED, find_start, point_at
 from .seeding import base_seed
 from .skipped_images_hook import SkippedImagesHook
 from .snapshot import Snapshots, sizes_of
-from .stop_hook import StopHook
+from .stop_hook import StopHook, outlive_signals
 from .summary_hook import SummaryHook
 
 _LOOPS = {
@@ -120,6 +121,14 @@ class SafeRunner(Runner):
         return PatientMessageHub.get_instance(
             **{'name': self.experiment_name, **(message_hub or {})}
         )
+
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader | dict, *args, **kwargs) -> DataLoader:
+        """Build a loader, of any loop, whose workers leave signals to the run."""
+        loader = Runner.build_dataloader(dataloader, *args, **kwargs)
+        if loader is not dataloader:
+            loader.worker_init_fn = functools.partial(outlive_signals, start=loader.worker_init_fn)
+        return loader
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build a loop that can continue anywhere."""

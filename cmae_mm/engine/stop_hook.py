@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -85,14 +86,20 @@ def _reason(wanted: int) -> str:
     return 'an error' if wanted == _ERROR else signal.Signals(wanted).name
 
 
-def outlive_signals() -> None:
+def outlive_signals(worker: int, start: Callable[[int], None] | None = None) -> None:
     """Let a data worker go on when its group gets the signals that end a run.
 
     The run needs its batches to finish the step. A worker that is told to terminate because
     its run has ended does so, a minute late if the run itself had been told before.
+
+    Args:
+        worker: its number; this is a loader's ``worker_init_fn``.
+        start: another one, called afterwards.
     """
     _ignore_interrupts()
     signal.signal(signal.SIGTERM, _end_later)
+    if start is not None:
+        start(worker)
 
 
 def _ignore_interrupts() -> None:

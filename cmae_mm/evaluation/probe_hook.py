@@ -208,7 +208,7 @@ class FeatureProbeHook(Hook):
         labels = [torch.empty(0, dtype=torch.int64)]
         with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
             for batch, tokens in encode(
-                encoder, own, self.batch_size, self.num_workers or 0, start_worker=_start_worker
+                encoder, own, self.batch_size, self.num_workers or 0, start_worker=outlive_signals
             ):
                 features.append(encoder.pool(tokens))
                 labels.append(batch['gt_label'])
@@ -241,7 +241,3 @@ class FeatureProbeHook(Hook):
         if runner._resume and _STATE in checkpoint:
             self.state = checkpoint[_STATE]['classifier']
             self.unreported = checkpoint[_STATE]['unreported']
-
-
-def _start_worker(worker: int) -> None:
-    outlive_signals()

@@ -1,10 +1,16 @@
 """Training of every task goes on exactly, with the augmentations of its host."""
 
 import copy
+import multiprocessing
+import os
+import signal
 import uuid
 
 import pytest
+from mmengine.hooks import Hook
+from mmengine.registry import RUNNERS
 
+from cmae_mm.checkpoints import load_run
 from cmae_mm.demo.scenes import write_builtin_scenes
 from cmae_mm.engine.ranks import fit_to_cpu
 from tests.downstream import test_detection, test_segmentation
@@ -55,9 +61,9 @@ def detection(folder):
     return cfg
 
 
-@pytest.mark.parametrize('task', [classification, segmentation, detection])
-def test_resume_is_exact(tmp_path, task):
-    cfg = task(tmp_path)
+def four_iterations(task, folder):
+    """A task's training, validation left out."""
+    cfg = task(folder)
     cfg.model.backbone.init_cfg = None
     cfg.train_dataloader.update(num_workers=1, persistent_workers=True, batch_size=2)
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=4)
@@ -73,6 +79,12 @@ def test_resume_is_exact(tmp_path, task):
     cfg.log_level = 'ERROR'
     fit_to_cpu(cfg)
     cfg.optim_wrapper.dtype = 'float32'
+    return cfg
+
+
+@pytest.mark.parametrize('task', [classification, segmentation, detection])
+def test_resume_is_exact(tmp_path, task):
+    cfg = four_iterations(task, tmp_path)
 
     def run(work_dir, kill_at=None, resume=False):
         own = copy.deepcopy(cfg)
@@ -86,3 +98,28 @@ def test_resume_is_exact(tmp_path, task):
     run('parts', resume=True)
     whole, parts = (state(tmp_path / name / 'iter_4.pth') for name in ('whole', 'parts'))
     assert len(whole) > 100 and differences(whole, parts) == []
+
+
+class SignalToAll(Hook):
+    """Sends SIGTERM to the run and all of its workers, as schedulers do, during validation."""
+
+    def before_val_iter(self, runner, batch_idx, data_batch=None):
+        if batch_idx == 0:
+            for process in (*multiprocessing.active_children(), multiprocessing.current_process()):
+                os.kill(process.pid, signal.SIGTERM)
+
+
+def test_a_signal_to_all_processes_during_validation_ends_the_run_in_order(tmp_path):
+    cfg = four_iterations(classification, tmp_path)
+    cfg.val_dataloader = copy.deepcopy(cfg.train_dataloader)
+    cfg.val_dataloader.update(batch_size=1, sampler=dict(type='DefaultSampler', shuffle=False))
+    cfg.val_evaluator = dict(type='Accuracy')
+    cfg.val_cfg = dict()
+    cfg.train_cfg.val_interval = 2
+    cfg.work_dir = str(tmp_path / 'run')
+    runner = RUNNERS.build(cfg)
+    runner.register_hook(SignalToAll())
+    with pytest.raises(SystemExit) as ended:
+        runner.train()
+    assert ended.value.code == 75
+    assert load_run(tmp_path / 'run/interrupted.pth')['meta']['iter'] == 3
