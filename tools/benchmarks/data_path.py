@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import torch
 from data_rows import (
     CONFIG,
     LIMIT,
@@ -31,7 +32,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from released_order import ReleasedOrder
 from report import Ratio, write_results
-from view_cost import describe, estimate_device_views
+from view_cost import describe, estimate_device_views, time_device_views
 
 from cmae_mm.engine.errors import one_line_errors
 
@@ -136,6 +137,14 @@ def run(folder: Path, args: argparse.Namespace) -> None:
     samples = [rows[MASTER](path) for path in paths]
     estimate = estimate_device_views(Config.fromfile(CONFIG), samples)
     print(describe(estimate))
+    on_gpu = {}
+    if torch.cuda.is_available():
+        on_gpu = time_device_views(Config.fromfile(CONFIG), samples, 'cuda')
+        print(
+            'on {}, ms per image: copying {copying:.4f}, views {views:.4f}'.format(
+                torch.cuda.get_device_name(), **on_gpu
+            )
+        )
     args.out.mkdir(parents=True, exist_ok=True)
     draw(per_core, loaders, args.out / 'data_path.png')
     figures = {
@@ -143,6 +152,7 @@ def run(folder: Path, args: argparse.Namespace) -> None:
         'ms_per_stage': per_stage,
         'ms_with_workers': loaders,
         'views_on_gpu_estimated': estimate,
+        'views_on_gpu_ms': on_gpu,
     }
     write_results(args.out, 'data_path', figures, ratios_of(per_core, loaders[1], estimate))
 
