@@ -4,9 +4,10 @@ Nothing here draws random numbers: parameters come with each sample, so that a v
 wherever it is made. They stay on the CPU, where selecting the images for an operation does not
 synchronise with the device.
 
-Images are floating point, (N, C, h, w), in [0, 255]. The operations are those of torchvision for
-float images, with one factor per image. What they cost a GPU is moving bytes: there the numbers are
-float16, which rounds them to an eighth or less where the workers' round to whole ones.
+Images are floating point, (N, C, h, w), in [0, 255]. The results are those of torchvision's
+operations for float images, with one factor per image. What costs a GPU is starting operations,
+hence few of them, each for the whole batch, and moving bytes: there the numbers are float16, which
+rounds them to an eighth or less where the workers' round to whole ones.
 """
 
 from collections.abc import Callable, Sequence
