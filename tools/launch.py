@@ -26,7 +26,7 @@ def report(failures: dict[int, ProcessFailure], ranks: int) -> str:
         failures: by rank.
         ranks: on this node.
     """
-    if all(failure.exitcode == INTERRUPTED for failure in failures.values()):
+    if is_interruption(failures):
         return 'interrupted; --resume goes on from there'
     first_to_last = sorted(failures.items(), key=lambda item: item[1].timestamp)
     causes = [item for item in first_to_last if not _is_consequence(item[1])]
@@ -40,6 +40,12 @@ def report(failures: dict[int, ProcessFailure], ranks: int) -> str:
         f'error: {_names(found, ranks)}: {error} {places[error]}'.rstrip()
         for error, found in errors.items()
     )
+
+
+def is_interruption(failures: dict[int, ProcessFailure]) -> bool:
+    """Whether ranks ended in order after a signal, but for those that the launcher ended."""
+    statuses = {each.exitcode for each in failures.values() if not _is_consequence(each)}
+    return statuses == {INTERRUPTED}
 
 
 def describe(failure: ProcessFailure) -> str:
@@ -64,6 +70,8 @@ def _names(found: list[int], ranks: int) -> str:
 
 def main() -> None:
     os.environ['CMAE_MM_LAUNCHER'] = 'prints'  # what ranks report: cmae_mm.engine.errors
+    # SIGUSR1 goes on to the ranks, too
+    os.environ.setdefault('TORCHELASTIC_SIGNALS_TO_HANDLE', 'SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1')
     for name in list(logging.root.manager.loggerDict):
         if name.startswith('torch.distributed.elastic'):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # the report says it all
@@ -71,9 +79,14 @@ def main() -> None:
     try:
         run.run(args)
     except ChildFailedError as error:
-        sys.exit(report(error.failures, int(args.nproc_per_node)))
+        print(report(error.failures, int(args.nproc_per_node)), file=sys.stderr)
+        sys.exit(INTERRUPTED if is_interruption(error.failures) else 1)
     except SignalException as stopped:
-        sys.exit(f'stopped by {stopped.sigval.name}; --resume goes on from the last checkpoint')
+        print(
+            f'stopped by {stopped.sigval.name}; --resume goes on from the last checkpoint',
+            file=sys.stderr,
+        )
+        sys.exit(INTERRUPTED)
     except RuntimeError as error:
         line = str(error).splitlines()[0]
         hint = '; set PORT to a free one' if 'EADDRINUSE' in line else ''

@@ -41,6 +41,8 @@ resume_newest() { # in place of a checkpoint that was named for the first start
 # requeued by Slurm itself, which starts the batch script from its beginning
 [ "${SLURM_RESTART_COUNT:-0}" -eq 0 ] || resume_newest
 
+stopped=false
+trap 'stopped=true' INT TERM # of this script: nothing is to be started again
 while true; do
     srun -p "$partition" \
         --job-name="$job_name" \
@@ -54,7 +56,7 @@ while true; do
         "${PYTHON:-python}" -u "$(dirname "$0")/train.py" "$config" --work-dir="$work_dir" --launcher=slurm \
         ${arguments[@]+"${arguments[@]}"}
     status=$?
-    [ "$status" -eq "$interrupted" ] || exit "$status"
+    [ "$status" -eq "$interrupted" ] && ! $stopped || exit "$status"
     if [ -n "${SLURM_JOB_ID:-}" ]; then
         echo "interrupted: job $SLURM_JOB_ID is queued again" >&2
         scontrol requeue "$SLURM_JOB_ID"

@@ -63,9 +63,6 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> Config:
     """Apply the command line to a config."""
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir', f'./work_dirs/{Path(args.config).stem}')
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.amp:
         cfg.optim_wrapper.type = 'mmpretrain.PrecisionOptimWrapper'
         cfg.optim_wrapper.dtype = 'float16'
@@ -98,7 +95,7 @@ def train(args: argparse.Namespace) -> None:
     from cmae_mm.engine.console import console
     from cmae_mm.engine.errors import one_line_errors, require_batches, require_writable
     from cmae_mm.engine.ranks import fit_to_cpu
-    from cmae_mm.engine.start import load_weights_by_hook, require_start
+    from cmae_mm.engine.start import choose_start, require_start
     from cmae_mm.engine.summary_hook import say_where_results_are
 
     with one_line_errors(), console(args.verbose):
@@ -107,8 +104,7 @@ def train(args: argparse.Namespace) -> None:
         fit_to_cpu(cfg)
         fit_loaders(cfg)
         cfg.setdefault('runner_type', 'SafeRunner')
-        if not cfg.get('trust_checkpoints'):
-            load_weights_by_hook(cfg)
+        choose_start(cfg, args.resume)
         runner = RUNNERS.build(cfg)
         warn_of_cut_schedule(cfg)
         if not cfg.get('trust_checkpoints'):

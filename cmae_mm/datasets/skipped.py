@@ -71,7 +71,8 @@ class SkippedImages:
             replacement: path of the image that is tried in its place.
         """
         fields = (' '.join(text.split()) for text in (error.path, error.reason, replacement))
-        with self.path.open('a') as file:  # in one short write, which others do not tear
+        # in one short write, which others do not tear; file names need not be valid text
+        with self.path.open('a', errors='backslashreplace') as file:
             file.write('\t'.join(fields) + '\n')
 
 

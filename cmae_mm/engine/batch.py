@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from torch.optim import Optimizer
 
@@ -47,6 +47,11 @@ def batch_of(runner: Runner) -> Batch:
         per_rank=runner.train_dataloader.batch_sampler.batch_size,
         accumulated=getattr(runner.optim_wrapper, '_accumulative_counts', 1),
     )
+
+
+def completes_step(optim_wrapper: OptimWrapper) -> bool:
+    """Whether the optimiser makes its step after this iteration; several make their own."""
+    return isinstance(optim_wrapper, OptimWrapperDict) or optim_wrapper.should_update()
 
 
 def require_same_step(old: Batch, new: Batch, changeable: bool) -> None:

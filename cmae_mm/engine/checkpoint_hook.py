@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from cmae_mm.checkpoints import remove_temporaries
 
+from .batch import completes_step
 from .resume import INTERRUPTED, point_at
 
 
@@ -52,13 +53,26 @@ class SafeCheckpointHook(CheckpointHook):
         self.is_prepared = False
         if self.is_local:
             self.file_backend = _PatientBackend()
+            self._keep_to_this_folder()
             if is_main_process():
+                Path(self.out_dir).mkdir(parents=True, exist_ok=True)
                 remove_temporaries(Path(self.out_dir))
                 self._finish_removing(runner)
 
+    def _keep_to_this_folder(self) -> None:
+        """Name the best checkpoints of a work folder that was copied or moved by their new place.
+
+        A better one replaces them; those of the folder before are not this run's to remove.
+        """
+        if getattr(self, 'best_ckpt_path', None):
+            self.best_ckpt_path = str(Path(self.out_dir, Path(self.best_ckpt_path).name))
+        for key, path in getattr(self, 'best_ckpt_path_dict', {}).items():
+            if path:
+                self.best_ckpt_path_dict[key] = str(Path(self.out_dir, Path(path).name))
+
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
         runner.writer.check()
-        if self.is_local and not self.is_prepared and runner.optim_wrapper.should_update():
+        if self.is_local and not self.is_prepared and completes_step(runner.optim_wrapper):
             runner.prepare_checkpoints(self.save_optimizer)  # the optimiser has its tensors now
             self.is_prepared = True
         super().after_train_iter(runner, batch_idx, data_batch, outputs)

@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapperDict
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
@@ -47,10 +47,10 @@ class FiniteHook(Hook):
             )
         self.patience = patience
         self.check_interval = check_interval
+        self.guard: FiniteSteps | None = None
 
     def before_train(self, runner: Runner) -> None:
-        self.guard: FiniteSteps | None = None
-        if not isinstance(runner.optim_wrapper, OptimWrapper):
+        if isinstance(runner.optim_wrapper, OptimWrapperDict):
             return  # several optimisers are left to the host
         self.guard = FiniteSteps(runner.optim_wrapper, runner.model, self.check_interval)
         on_cpu = self.guard.answers.device.type == 'cpu'
@@ -70,9 +70,11 @@ class FiniteHook(Hook):
         if len(self.steps) == self.interval or runner.iter + 1 == runner.max_iters:
             self._report(runner, self.guard)
 
-    def after_train(self, runner: Runner) -> None:
+    def release(self) -> None:
+        """Give the optimiser's wrapper its own methods back."""
         if self.guard is not None:
             self.guard.release()
+            self.guard = None
 
     def _report(self, runner: Runner, guard: FiniteSteps) -> None:
         steps, self.steps = self.steps, []
@@ -118,5 +120,5 @@ def _list(runner: Runner, iteration: int, images: list[str], own: bool) -> None:
         'current',
         logging.WARNING,
     )
-    with _file(runner).open('a') as file:
+    with _file(runner).open('a', errors='backslashreplace') as file:
         file.writelines(f'iteration {iteration}: {image}\n' for image in images)

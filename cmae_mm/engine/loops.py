@@ -23,6 +23,11 @@ class ResumableLoop:
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, **kwargs) -> None:
         if isinstance(dataloader, dict):
             dataloader = self._build(runner, dataloader)
+        elif not hasattr(dataloader.batch_sampler, 'start_at'):
+            raise ValueError(
+                'train_dataloader is a DataLoader, of which a run can not start at any batch: give '
+                'its config, dict(batch_size=..., dataset=..., sampler=...)'
+            )
         super().__init__(runner, dataloader, **kwargs)
         self._end_workers()  # some hosts' loops start them here, at the first batch
         self.epoch_start = 0  # iterations before this epoch

@@ -6,6 +6,8 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmpretrain.registry import HOOKS
 
+from .batch import completes_step
+
 
 @HOOKS.register_module()
 class MomentumUpdateHook(Hook):
@@ -34,7 +36,7 @@ class MomentumUpdateHook(Hook):
         return self.end + (self.start - self.end) * share
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        if not runner.optim_wrapper.should_update():
+        if not completes_step(runner.optim_wrapper):
             return
         momentum = self.momentum_at(runner.iter, runner.max_iters)
         model = runner.model

@@ -13,9 +13,11 @@ INTERRUPTED = 'interrupted.pth'  # what a signal makes a run save
 
 
 def newest_checkpoint(folder: str | Path) -> Path | None:
-    """Find the checkpoint of a work folder that has come furthest and is whole.
+    """Find the whole checkpoint of a work folder that was written last.
 
-    The log says which one, and why it is not the one that ``last_checkpoint`` names.
+    That is the one that ``last_checkpoint`` names, unless the run was killed between writing a
+    further one and naming it. Others may have come further, such as those of a run that was there
+    before. The log says which one, and why it is not the one that is named.
 
     Args:
         folder: work folder of the run.
@@ -38,7 +40,9 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
             if summary.resumable and 'iter' in summary.meta:
                 found[path] = summary
     if found:
-        newest = max(found, key=lambda path: found[path].meta['iter'])
+        newest = max(found, key=lambda path: _age(found[path]))
+        if named in found and not _follows(found[newest], found[named]):
+            newest = named
         _report(newest, found, named, damaged)
         return newest
     if damaged or named:
@@ -49,6 +53,15 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
         )
     print_log(f'no checkpoint in {str(folder)!r}: training starts anew', 'current')
     return None
+
+
+def _age(summary: RunSummary) -> tuple[str, int]:
+    return summary.meta.get('time', ''), summary.meta['iter']
+
+
+def _follows(one: RunSummary, other: RunSummary) -> bool:
+    """Whether one was written after another and has come further; clocks are changed, too."""
+    return _age(one) >= _age(other) and one.meta['iter'] > other.meta['iter']
 
 
 class Start(NamedTuple):
@@ -73,6 +86,11 @@ def find_start(named: str | None, folder: str, trusting: bool) -> Start:
     if path is None:
         return Start(None, None)
     summary = summarise_run(path)
+    if not summary.resumable or 'iter' not in summary.meta:
+        raise ValueError(
+            f'{str(path)!r} holds no state of a run that could be resumed. To start from its '
+            'weights: --cfg-options load_from=PATH, without --resume'
+        )
     if 'config' in summary.meta and not trusting:
         raise ValueError(
             f'{str(path)!r} was refused: its meta data hold a config, which mmengine would '

@@ -11,7 +11,7 @@ from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import MMLogger, print_log
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapperDict
 from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
 from mmengine.visualization import Visualizer
@@ -78,6 +78,7 @@ class SafeRunner(Runner):
         choose_reader(self.trusting)
         self.writer, self.snapshots = CheckpointWriter(), Snapshots()
         self.stop_error: Exception | None = None
+        self.has_trained = False
         super().__init__(*args, **kwargs)
         if self._resume:
             self._choose_start()
@@ -157,17 +158,28 @@ class SafeRunner(Runner):
                 self.register_hook(kind())
 
     def train(self) -> nn.Module:
-        """Train; ``activation_checkpointing`` of the config names modules that save memory."""
+        """Train, once; ``activation_checkpointing`` of the config names modules that save memory.
+
+        Raises:
+            RuntimeError: it has trained before.
+        """
+        if self.has_trained:
+            raise RuntimeError(
+                'this Runner has trained before, and would go on from new weights: build another '
+                'from the config with resume=True'
+            )
+        self.has_trained = True
         # taken out of the config, where the host would find it, too
         names = self.cfg.pop('activation_checkpointing', None) or []
         checkpoint_activations(unwrap(self.model), [names] if isinstance(names, str) else names)
+        choose_reader(self.trusting)  # another Runner of this process may have chosen otherwise
         try:
             return super().train()
         finally:
             self.writer.settle()  # while a signal can't interrupt it
             for hook in self.hooks:
-                if isinstance(hook, StopHook):
-                    hook.restore_signals()
+                if isinstance(hook, (FiniteHook, StopHook)):
+                    hook.release()
 
     def _maybe_compile(self, target: str) -> None:
         """Compile what the model does with a batch, if the config has ``compile``.
@@ -185,6 +197,7 @@ class SafeRunner(Runner):
 
     def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
         """Load a checkpoint into the model; returns all of it."""
+        choose_reader(self.trusting)
         checkpoint = super().load_checkpoint(filename, *args, **kwargs)
         if self._resume:
             self.resumed_meta = checkpoint['meta']
@@ -197,7 +210,7 @@ class SafeRunner(Runner):
             ValueError: it is of a run with another number of images per step, and the config has
                 no ``allow_batch_change=True``.
         """
-        single = isinstance(self.optim_wrapper, OptimWrapper)  # not several by name
+        single = not isinstance(self.optim_wrapper, OptimWrapperDict)
         fresh = FreshSchedule(self.optim_wrapper, self.param_schedulers or []) if single else None
         super().resume(filename, *args, **kwargs)
         meta = self.resumed_meta

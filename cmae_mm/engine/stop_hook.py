@@ -14,6 +14,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from .agreement import PEER_TIMEOUT, Agreement
+from .batch import completes_step
 from .resume import INTERRUPTED
 
 STATUS = 75  # EX_TEMPFAIL of sysexits.h: try again later
@@ -53,7 +54,7 @@ class StopHook(Hook):
         if number == signal.SIGINT:
             signal.signal(number, self.replaced[number])
 
-    def restore_signals(self) -> None:
+    def release(self) -> None:
         """Give the signals back to those who had them before training."""
         for number, handler in self.replaced.items():
             signal.signal(number, handler)
@@ -62,7 +63,7 @@ class StopHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
         wanted = _ERROR if runner.stop_error else self.received or 0
         self.wanted = max(self.wanted, *self.agreement.exchange([wanted]))
-        if not self.wanted or not runner.optim_wrapper.should_update():
+        if not self.wanted or not completes_step(runner.optim_wrapper):
             return
         if runner.iter + 1 == runner.max_iters:
             return  # training ends anyhow

@@ -36,7 +36,7 @@ def test_sigterm_ends_what_a_run_has_forked():
     try:
         told, exit_code = told_by_a_fork(signal.SIGTERM)
     finally:
-        hook.restore_signals()
+        hook.release()
     by_the_kernel, ignored = str(signal.SIG_DFL), str(signal.SIG_IGN)
     assert told == [by_the_kernel, ignored, ignored] and exit_code == -signal.SIGTERM
 

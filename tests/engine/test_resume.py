@@ -2,23 +2,36 @@
 
 import os
 import random
+import shutil
 import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from mmengine.hooks import Hook
+from mmengine.config import Config
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import EpochBasedTrainLoop
+from torch.utils.data import DataLoader
 
 from cmae_mm.checkpoints import load_run
 from cmae_mm.engine import SkippedImagesHook
 from cmae_mm.engine.loops import ResumableLoop
+from cmae_mm.engine.resume import newest_checkpoint
 from cmae_mm.engine.seeding import seed_step
 from tests.helpers.files import write_images
 from tests.helpers.process import become_rank, fork_ranks, free_port
-from tests.helpers.runs import EPOCHS, ITERATIONS, config, differences, state, train
+from tests.helpers.runs import (
+    EPOCHS,
+    ITERATIONS,
+    Killed,
+    KillHook,
+    config,
+    differences,
+    state,
+    train,
+)
 
 
 @pytest.fixture
@@ -199,6 +212,35 @@ def test_the_newest_whole_checkpoint_is_found(stopped, harm, expected, why, capf
     assert why in capfd.readouterr().out
 
 
+def saved_at(path, time):
+    """Let a checkpoint have been saved at another time."""
+    checkpoint = torch.load(path, weights_only=False)
+    checkpoint['meta']['time'] = time
+    torch.save(checkpoint, path)
+
+
+@pytest.mark.parametrize('named', ['iter_3.pth', 'iter_gone.pth'])
+def test_what_a_run_before_has_left_is_not_resumed(stopped, named):
+    saved_at(stopped / 'iter_4.pth', '20200101_000000')
+    (stopped / 'last_checkpoint').write_text(named)
+    found = RUNNERS.build(config(stopped.parent, 'run', EPOCHS, resume=True))._load_from
+    assert Path(found).name == 'iter_3.pth'
+
+
+def test_a_changed_clock_does_not_send_a_run_back(stopped):
+    saved_at(stopped / 'iter_4.pth', '20200101_000000')
+    assert newest_checkpoint(stopped).name == 'iter_4.pth'
+
+
+def test_weights_alone_are_not_resumed(stopped):
+    weights = stopped / 'weights.pth'
+    torch.save({'state_dict': load_run(stopped / 'iter_4.pth')['state_dict']}, weights)
+    cfg = config(stopped.parent, 'run', EPOCHS, resume=True)
+    cfg.load_from = str(weights)
+    with pytest.raises(ValueError, match='no state of a run that could be resumed.*load_from'):
+        RUNNERS.build(cfg)
+
+
 def test_damaged_files_alone_stop_the_run(stopped):
     for path in stopped.glob('*.pth'):
         truncate(path)
@@ -254,6 +296,20 @@ def test_a_malicious_file_is_refused(stopped, how):
     cfg.trust_checkpoints = True
     train(cfg)
     assert marker.exists()
+
+
+def test_a_trusting_runner_does_not_make_another_trust(stopped):
+    marker = stopped / 'executed'
+    checkpoint = load_run(stopped / 'iter_4.pth')
+    checkpoint['evil'] = Attack(marker)
+    torch.save(checkpoint, stopped / 'evil.pth')
+    cfg = config(stopped.parent, 'other', EPOCHS)
+    cfg.load_from = str(stopped / 'evil.pth')
+    runner = RUNNERS.build(cfg)
+    RUNNERS.build(Config({**config(stopped.parent, 'trusting', EPOCHS), 'trust_checkpoints': True}))
+    with pytest.raises(ValueError, match='evil.pth.*mkdir'):
+        runner.train()
+    assert not marker.exists()
 
 
 def test_a_config_in_meta_data_is_refused(stopped):
@@ -353,6 +409,67 @@ def test_signals_are_given_back_when_training_ends(folder, kill_at):
     before = [signal.getsignal(number) for number in numbers]
     train(config(folder, 'run', EPOCHS), kill_at)
     assert [signal.getsignal(number) for number in numbers] == before
+
+
+@pytest.mark.parametrize('several', [False, True])
+def test_the_best_of_a_copied_folder_is_its_own(folder, several):
+    keys = ['train/a', 'train/b'][: 1 + several]
+    best = [f'best_train_{key[-1]}_iter_2.pth' for key in keys]
+
+    def cfg(name, resume=False):
+        made = config(folder, name, EPOCHS, resume=resume)
+        made.default_hooks.checkpoint.update(save_best=keys if several else keys[0], rule='greater')
+        return made
+
+    runner = RUNNERS.build(cfg('first'))
+    hook = next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
+    runner.register_hook(BestAt(hook, 2), priority='VERY_LOW')
+    runner.register_hook(KillHook(7), priority='VERY_HIGH')
+    with pytest.raises(Killed):
+        runner.train()
+    runner.writer.wait()
+    shutil.copytree(folder / 'first', folder / 'second')
+    runner = RUNNERS.build(cfg('second', resume=True))
+    hook = next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
+    runner.register_hook(BestAt(hook, 8), priority='VERY_LOW')
+    runner.train()
+    assert [path.name for path in sorted((folder / 'first').glob('best*'))] == best
+    assert [path.name for path in sorted((folder / 'second').glob('best*'))] == [
+        name.replace('iter_2', 'iter_8') for name in best
+    ]
+
+
+class BestAt(Hook):
+    """Reports an even better score at an iteration, as a validation does."""
+
+    def __init__(self, checkpoints, at):
+        self.checkpoints, self.at = checkpoints, at
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == self.at:
+            scores = {'train/a': float(self.at), 'train/b': float(self.at)}
+            self.checkpoints._save_best_checkpoint(runner, scores)
+
+
+def test_a_checkpoint_folder_of_its_own_is_made(folder):
+    cfg = config(folder, 'run', EPOCHS)
+    cfg.default_hooks.checkpoint.out_dir = str(folder / 'elsewhere')
+    train(cfg)
+    assert (folder / 'elsewhere' / 'run' / 'iter_9.pth').is_file()
+
+
+def test_a_runner_trains_once(folder):
+    """The host would go on from new weights."""
+    runner = train(config(folder, 'run', EPOCHS), kill_at=4)
+    with pytest.raises(RuntimeError, match='has trained before.*resume=True'):
+        runner.train()
+
+
+def test_a_loader_that_can_not_start_anywhere_is_refused(folder):
+    cfg = config(folder, 'run', EPOCHS)
+    cfg.train_dataloader = DataLoader([])
+    with pytest.raises(ValueError, match='train_dataloader is a DataLoader'):
+        RUNNERS.build(cfg).train()
 
 
 def signal_a_rank(rank, port, cfg, signalled):

@@ -1,5 +1,7 @@
 """A run counts the images that it can't read, and ends if they are too many."""
 
+import os
+
 import pytest
 from mmengine.registry import RUNNERS
 
@@ -31,6 +33,12 @@ def test_few_are_counted_and_training_goes_on(tmp_path, capfd):
     assert len(lines) >= 3 and all('b.jpg\tnot an image' in line for line in lines)
     out = capfd.readouterr().out
     assert 'skipped_images: ' in out and '3 samples of rank 0 got another image' in out
+
+
+def test_a_name_that_is_no_text_is_listed(tmp_path):
+    run(tmp_path, max_share=0.05, bad=(os.fsdecode(b'caf\xe9.jpg'),), workers=0)
+    lines = (tmp_path / 'run' / 'skipped_images.rank0.txt').read_text().splitlines()
+    assert all('caf\\udce9.jpg\tnot an image' in line for line in lines)
 
 
 @pytest.mark.parametrize('workers', [0, 1])

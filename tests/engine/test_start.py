@@ -5,7 +5,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import EMAHook
 
-from cmae_mm.engine.start import LoadWeightsHook, load_weights, load_weights_by_hook
+from cmae_mm.engine.start import LoadWeightsHook, choose_start, load_weights
 from tests.helpers.tiny import tiny_model
 
 
@@ -44,10 +44,24 @@ def test_the_average_of_the_weights_starts_from_what_was_loaded(tmp_path):
         assert found.head.predictor.fc1.weight.equal(source.head.predictor.fc1.weight)
 
 
-@pytest.mark.parametrize('resume', [True, False])
-def test_only_weights_are_loaded_by_the_hook(resume):
-    cfg = Config(dict(load_from='a.pth', resume=resume, custom_hooks=[dict(type='A')]))
-    load_weights_by_hook(cfg)
+def test_a_resumed_run_has_its_own_weights():
+    hook = LoadWeightsHook('no such file')
+    hook.before_train(SimpleNamespace(_resume=True))
+
+
+@pytest.mark.parametrize(
+    'resumes, named, by_hook, load_from, resume',
+    [
+        (True, None, False, 'a.pth', True),
+        (False, None, True, None, False),
+        (False, 'auto', True, None, True),  # of a run that has no checkpoint yet
+        (True, 'auto', False, None, True),
+        (False, 'b.pth', False, 'b.pth', True),
+    ],
+)
+def test_only_weights_are_loaded_by_the_hook(resumes, named, by_hook, load_from, resume):
+    cfg = Config(dict(load_from='a.pth', resume=resumes, custom_hooks=[dict(type='A')]))
+    choose_start(cfg, named)
     hook = dict(type='mmpretrain.LoadWeightsHook', checkpoint='a.pth')
-    assert cfg.custom_hooks == [dict(type='A')] + [hook] * (not resume)
-    assert cfg.load_from == ('a.pth' if resume else None)
+    assert cfg.custom_hooks == [dict(type='A')] + [hook] * by_hook
+    assert (cfg.load_from, cfg.resume) == (load_from, resume)

@@ -61,6 +61,8 @@ def logged_records(path):
         if place % 32768 > 32768 - 7:
             place += -place % 32768
         size, kind = struct.unpack('<HB', data[place + 4 : place + 7])
+        if place + 7 + size > len(data):
+            return  # wandb's process is still writing what comes after a run's end
         record += data[place + 7 : place + 7 + size]
         place += 7 + size
         if kind in (1, 4):  # a whole record, or its last part

@@ -56,6 +56,8 @@ def test_a_fault_keeps_its_traceback_once(failure):
     [
         ({1: -9, 0: -15}, 'error: rank 1: killed by SIGKILL; dmesg says if memory ran out'),
         ({0: 75, 1: 75}, 'interrupted; --resume goes on from there'),
+        ({0: -15, 1: 75}, 'interrupted; --resume goes on from there'),
+        ({0: -15, 1: -15}, 'error: rank 0: killed by SIGTERM; dmesg says if memory ran out'),
         ({1: 3}, 'error: rank 1: ended with status 3'),
     ],
 )
