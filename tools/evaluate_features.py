@@ -165,7 +165,7 @@ def report(results: dict) -> str:
     ]
     found = ', '.join(f'{name} {value:.1f} %' for name, value in results['retrieval'].items())
     lines += [
-        f'{"retrieval":14}{found}',
+        f'{"retrieval":14}{found or "no class has two test images"}',
         f'{"effective rank":14} {results["effective_rank"]:.1f} of {results["width"]}',
         f'{"seconds":14}{", ".join(f"{stage} {time:.1f}" for stage, time in seconds.items())}; '
         f'{images / max(seconds["features"], 0.01):.0f} images/s',

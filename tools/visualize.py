@@ -21,13 +21,14 @@ from mmengine.runner import set_random_seed
 import cmae_mm  # noqa: F401
 from cmae_mm.engine.errors import one_line_errors
 from cmae_mm.evaluation import (
-    ClassFolder,
     FrozenEncoder,
     build_encoder,
     build_pretrained,
     image_loading,
     input_shape,
+    labelled_images,
     load_image,
+    require_finite,
     save_reconstructions,
 )
 from cmae_mm.pictures import (
@@ -113,13 +114,17 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def named(checkpoint: str) -> str | None:
+    """The checkpoint's path; None for an untrained model."""
+    return None if checkpoint == 'none' else checkpoint
+
+
 def open_encoder(args: argparse.Namespace) -> tuple[Config, FrozenEncoder]:
     MMLogger.get_instance('visualize', log_level='WARNING')
     set_random_seed(args.seed)
     cfg = Config.fromfile(args.config)
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-    checkpoint = None if args.checkpoint == 'none' else args.checkpoint
-    return cfg, build_encoder(cfg, checkpoint).to(args.device)
+    return cfg, build_encoder(cfg, named(args.checkpoint)).to(args.device)
 
 
 def read(args: argparse.Namespace, cfg: Config, side: int | None = None) -> torch.Tensor:
@@ -136,16 +141,17 @@ def encode(
         option = dict(test='--images', train='--bank')[split]
         raise ValueError(f'the config has no feature_eval.{split}: give {option} DIR')
     channels, *size = input_shape(cfg)
-    return encode_images(
-        encoder, ClassFolder(folder, size, channels, classes, image_loading(cfg)), most
-    )
+    images = labelled_images(folder, size, channels, classes, image_loading(cfg))
+    if images.classes is None or images.multi_label:
+        raise ValueError(f'{images.name} has no names of classes, one for each image, to draw')
+    return encode_images(encoder, images, most)
 
 
 def draw_the_reconstruction(args: argparse.Namespace) -> str:
     MMLogger.get_instance('visualize', log_level='WARNING')
     cfg = Config.fromfile(args.config)
     init_default_scope(cfg.get('default_scope', 'mmpretrain'))
-    model = build_pretrained(cfg, args.checkpoint).to(args.device)
+    model = build_pretrained(cfg, named(args.checkpoint)).to(args.device)
     images = read(args, cfg)
     set_random_seed(args.seed)
     save_reconstructions(model, images.to(args.device), args.out, args.channels)
@@ -155,6 +161,7 @@ def draw_the_reconstruction(args: argparse.Namespace) -> str:
 def draw_the_attention(args: argparse.Namespace) -> str:
     cfg, encoder = open_encoder(args)
     images = read(args, cfg, args.size)
+    require_finite(encoder(images.to(args.device)))
     inputs = encoder.normalise(images.to(args.device))
     figure = draw_attention(encoder.backbone, images, inputs, args.patches, args.block, args.heads)
     save(figure, args.out)
@@ -185,7 +192,7 @@ def search(
 
 def draw_the_overview(args: argparse.Namespace) -> str:
     cfg, encoder = open_encoder(args)
-    model = build_pretrained(cfg, args.checkpoint).to(args.device)
+    model = build_pretrained(cfg, named(args.checkpoint)).to(args.device)
     asked, bank = search(args, cfg, encoder)
     set_random_seed(args.seed)
     save(draw_overview(model, encoder, asked, bank, args.queries, args.k), args.out)

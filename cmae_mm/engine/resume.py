@@ -41,8 +41,8 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
                 found[path] = summary
     if found:
         newest = max(found, key=lambda path: _age(found[path]))
-        if named in found and not _follows(found[newest], found[named]):
-            newest = named
+        if named in found and found[newest].meta['iter'] <= found[named].meta['iter']:
+            newest = named  # a clock was set back
         _report(newest, found, named, damaged)
         return newest
     if damaged or named:
@@ -57,11 +57,6 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
 
 def _age(summary: RunSummary) -> tuple[str, int]:
     return summary.meta.get('time', ''), summary.meta['iter']
-
-
-def _follows(one: RunSummary, other: RunSummary) -> bool:
-    """Whether one was written after another and has come further; clocks are changed, too."""
-    return _age(one) >= _age(other) and one.meta['iter'] > other.meta['iter']
 
 
 class Start(NamedTuple):

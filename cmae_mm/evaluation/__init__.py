@@ -1,7 +1,13 @@
 """Evaluation of any encoder: frozen features, probes, reconstructions."""
 
 from .attentive_probe import attentive_predict
-from .encoder import FrozenEncoder, build_encoder, input_shape, share_encoder
+from .encoder import (
+    FrozenEncoder,
+    build_encoder,
+    input_shape,
+    require_finite,
+    share_encoder,
+)
 from .evaluate import evaluate_features
 from .features import extract_features
 from .images import ClassFolder, LabelledImages, labelled_images
@@ -44,6 +50,7 @@ __all__ = [
     'input_shape',
     'knn_predict',
     'labelled_images',
+    'require_finite',
     'linear_predict',
     'load_image',
     'moments',

@@ -136,10 +136,28 @@ def input_shape(cfg: Config, size: int | None = None) -> tuple[int, int, int]:
         cfg: config with ``model.backbone``.
         size: side of the images in pixels; None means the backbone's ``img_size``, or 224 if
             it has none.
+
+    Raises:
+        ValueError: the size is below 1.
     """
     backbone = cfg.model.backbone
+    if size is not None and size < 1:
+        raise ValueError(f'images of {size} pixels were asked for: expected 1 or more')
     height, width = to_2tuple(size or backbone.get('img_size', 224))
     return backbone.get('in_channels', 3), height, width
+
+
+def require_finite(features: Tensor) -> None:
+    """Check that an encoder has given numbers.
+
+    Raises:
+        ValueError: some are NaN or infinite.
+    """
+    if not features.isfinite().all():
+        raise ValueError(
+            'the features are not finite: look for NaN in the weights of the checkpoint, and in '
+            'the std of the data preprocessor for 0'
+        )
 
 
 def _for_tokens(backbone: dict, pooling: str) -> dict:

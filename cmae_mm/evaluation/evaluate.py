@@ -9,7 +9,7 @@ from mmengine.dist import get_world_size
 from torch import Tensor
 
 from .attentive_probe import attentive_predict
-from .encoder import FrozenEncoder
+from .encoder import FrozenEncoder, require_finite
 from .feature_file import FeatureFile, encoder_fingerprint
 from .features import extract_own_features
 from .images import LabelledImages, labelled_images, number_of_classes
@@ -81,7 +81,9 @@ def evaluate_features(
     stores: dict[str, TokenStore | None] = {}
     seconds: dict[str, float] = {}
     for name, images in sets.items():
-        files[name] = _feature_file(features, name, encoder, images, shape) if features else None
+        files[name] = None
+        if features:
+            files[name] = _feature_file(features, name, encoder, images, shape, loading)
         stores[name] = TokenStore(len(images)) if attentive else None
     with _timed(seconds, 'features'):
         (own, own_labels), (own_tests, own_test_labels) = (
@@ -96,6 +98,7 @@ def evaluate_features(
         votes = vote(*nearest_over_ranks(tests, own, k, device=device), known_labels, classes)
     with _timed(seconds, 'linear'):
         of_all = moments(own, device=device)
+        require_finite(of_all.mean)
         probe = fit_linear_probe(own, own_labels, classes, l2, seed, device, of_all)
         logits = probe.scores(tests)
     with _timed(seconds, 'retrieval'):
@@ -152,8 +155,10 @@ def _feature_file(
     encoder: FrozenEncoder,
     images: LabelledImages,
     shape: tuple[int, int, int],
+    loading: dict | None,
 ) -> FeatureFile:
     contents = dict(
+        loading=', '.join(f'{key}={value}' for key, value in sorted((loading or {}).items())),
         size='x'.join(map(str, shape)),
         encoder=encoder_fingerprint(encoder),
         files=images.fingerprint(),

@@ -101,9 +101,13 @@ class FeatureFile:
 
 
 def encoder_fingerprint(encoder: FrozenEncoder) -> str:
-    """Return a hash of an encoder's tensors, their names and its pooling."""
+    """Return a hash of an encoder's tensors, normalisation, numbers of heads and pooling."""
     digest = hashlib.sha256(encoder.pooling.encode())
-    for name, tensor in sorted(encoder.state_dict().items()):
+    for name, module in encoder.named_modules():
+        if heads := getattr(module, 'num_heads', None):  # of which no tensor tells
+            digest.update(f'{name} {heads}'.encode())
+    # mean and deviation are no part of the state
+    for name, tensor in sorted({**encoder.state_dict(), **dict(encoder.named_buffers())}.items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()

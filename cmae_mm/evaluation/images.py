@@ -171,6 +171,8 @@ def number_of_classes(images: LabelledImages, *labels: Tensor) -> int:
     if len(labels[0].unique()) < 2:
         raise ValueError(f'all images of {images.name} have one class: at least two are needed')
     used = 1 + max(int(some.max()) for some in labels)
+    if (least := min(int(some.min()) for some in labels)) < 0:
+        raise ValueError(f'an image has the label {least}: labels count from 0')
     if images.classes is None:
         return used
     if used > len(images.classes):

@@ -66,7 +66,12 @@ def fit_linear_probe(
         seed: of what is held out, which does not depend on the number of ranks.
         device: to train on; None means that of ``features``.
         of_all: moments of the features of all ranks, if they are known.
+
+    Raises:
+        ValueError: l2 is negative.
     """
+    if l2 is not None and l2 < 0:
+        raise ValueError(f'regularisation {l2:g}: expected 0 or more')
     device = features.device if device is None else device
     of_all = moments(features, device=device) if of_all is None else of_all
     held_out = _held_out(len(features), of_all.count, seed)

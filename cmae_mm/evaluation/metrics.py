@@ -18,8 +18,8 @@ def classification_metrics(scores: Tensor, labels: Tensor) -> dict[str, Any]:
     Returns:
         in per cent, for one label per image: ``accuracy``, ``recall_per_class`` (None where no
         image has the class), ``mean_recall`` of those that have, ``top5`` with more than five
-        classes, and ``auroc`` with two; for several: ``mAP`` and ``auroc``, means over the classes
-        of which there are images with and without.
+        classes, and ``auroc`` with two that both occur; for several: ``mAP`` and ``auroc``, means
+        over the classes of which there are images with and without.
 
     Raises:
         ImportError: torchmetrics is not installed.
@@ -40,7 +40,7 @@ def _of_one(scores: Tensor, labels: Tensor) -> dict[str, Tensor]:
     )
     if classes > 5:
         results['top5'] = of.multiclass_accuracy(scores, labels, classes, 'micro', top_k=5)
-    if classes == 2:
+    if classes == 2 and len(labels.unique()) == 2:
         results['auroc'] = of.binary_auroc(_to_unit_interval(scores[:, 1] - scores[:, 0]), labels)
     return results
 

@@ -29,7 +29,12 @@ def nearest(
     Returns:
         similarities, float32, and rows of the bank, int64, both (M, k), the nearest first, on
         the device.
+
+    Raises:
+        ValueError: k is below 1.
     """
+    if k < 1:
+        raise ValueError(f'{k} neighbours were asked for: at least 1 is needed')
     device = queries.device if device is None else device
     parts = unit_rows(queries, device).split(chunk)
     best = [(part.new_empty(len(part), 0), part.new_empty(len(part), 0).long()) for part in parts]

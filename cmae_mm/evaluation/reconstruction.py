@@ -21,8 +21,12 @@ _GAP = 4  # white pixels between the images of a grid
 _TILE = 128  # images of a grid are enlarged by a whole factor up to this side
 
 
-def build_pretrained(cfg: Config, checkpoint: str | Path) -> BaseSelfSupervisor:
+def build_pretrained(cfg: Config, checkpoint: str | Path | None) -> BaseSelfSupervisor:
     """Build the whole model of a pre-training config and load a checkpoint.
+
+    Args:
+        cfg: of the training.
+        checkpoint: path; None leaves the model untrained, as at the start of training.
 
     Raises:
         FileNotFoundError: no such checkpoint.
@@ -34,8 +38,11 @@ def build_pretrained(cfg: Config, checkpoint: str | Path) -> BaseSelfSupervisor:
             f"{cfg.model.type} cannot reconstruct images: give a config with model.type='CMAE', "
             "'MaskedReconstruction', 'MAE' or 'ContextAutoencoder' (of pixels)"
         )
-    require_fit(checkpoint, model, whole=True)
-    model.load_state_dict(load_state_dict(checkpoint))
+    if checkpoint is None:
+        model.init_weights()
+    else:
+        require_fit(checkpoint, model, whole=True)
+        model.load_state_dict(load_state_dict(checkpoint))
     return model.eval()
 
 

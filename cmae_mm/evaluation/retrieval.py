@@ -8,6 +8,8 @@ from torch import Tensor
 from .neighbours import unit_rows
 from .sharing import gather_rows, own_rows
 
+_ROUNDING = 2**-21  # a few times that of a cosine in float32
+
 
 def retrieval(
     features: Tensor,
@@ -18,9 +20,10 @@ def retrieval(
 ) -> dict[str, float]:
     """Measure how well each image finds the others of its class by cosine similarity.
 
-    Every image is a query once and all others are sorted; ranks share the queries. Images whose
-    class no other has are not queries. If images have several labels, those that share one count
-    as the same class.
+    Every image is a query once and all others are sorted, of equally similar ones those of other
+    classes first: an encoder that tells nothing apart finds nothing. Ranks share the queries.
+    Images whose class no other has are not queries. If images have several labels, those that
+    share one count as the same class.
 
     Args:
         features: shape (M, D), the same on all ranks.
@@ -31,7 +34,7 @@ def retrieval(
 
     Returns:
         in per cent: ``mAP``, the mean over queries of the average precision, and ``recall@k``, the
-        share of queries with one of their class among the k nearest.
+        share of queries with one of their class among the k nearest. Empty if there is no query.
     """
     device = features.device if device is None else device
     units, labels = unit_rows(features, device), labels.to(device)
@@ -41,6 +44,8 @@ def retrieval(
         for queries in torch.arange(own.start, own.stop, device=device).split(chunk)
     ]
     per_query = gather_rows(torch.cat(parts))  # (queries, 1 + len(at))
+    if len(per_query) == 0:
+        return {}
     means = 100 * per_query.double().mean(dim=0)
     return dict(zip(('mAP', *(f'recall@{k}' for k in at)), means.tolist(), strict=True))
 
@@ -51,6 +56,7 @@ def _of_queries(units: Tensor, labels: Tensor, queries: Tensor, at: Sequence[int
     itself = queries[:, None]
     relevant.scatter_(1, itself, False)
     similarity = (units[queries] @ units.T).scatter_(1, itself, -torch.inf)  # sorted last
+    similarity -= relevant * _ROUNDING
     hits = relevant.gather(1, similarity.argsort(dim=1, descending=True)).float()
     ranks = torch.arange(1, hits.shape[1] + 1, device=hits.device)
     precision = hits.cumsum(dim=1) / ranks

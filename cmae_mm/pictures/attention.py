@@ -67,7 +67,7 @@ def attention_maps(
         to the class token.
 
     Raises:
-        ValueError: no such patch.
+        ValueError: no such patch, or images that patches do not divide.
     """
     rows, columns = grid_of(backbone, images)
     outside = [patch for patch in patches if not (0 <= patch[0] < rows and 0 <= patch[1] < columns)]
@@ -85,8 +85,19 @@ def attention_maps(
 
 
 def grid_of(backbone: nn.Module, images: Tensor) -> tuple[int, int]:
-    """Rows and columns of patches of images that may have another size than in training."""
-    sides = zip(images.shape[2:], backbone.patch_resolution, backbone.img_size)
+    """Rows and columns of patches of images that may have another size than in training.
+
+    Raises:
+        ValueError: patches do not divide the images.
+    """
+    sides = tuple(zip(images.shape[2:], backbone.patch_resolution, backbone.img_size))
+    patch = [trained // patches for _, patches, trained in sides]
+    if any(side % of_patch for (side, *_), of_patch in zip(sides, patch)):
+        height, width = images.shape[2:]
+        raise ValueError(
+            f'images of {height}x{width} pixels are not made of patches of {patch[0]}x{patch[1]}: '
+            'choose multiples'
+        )
     rows, columns = (side * patches // trained for side, patches, trained in sides)
     return rows, columns
 

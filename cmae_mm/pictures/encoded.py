@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Subset
 
-from cmae_mm.evaluation import ClassFolder, FrozenEncoder
+from cmae_mm.evaluation import FrozenEncoder, LabelledImages, require_finite
 from cmae_mm.evaluation.features import encode
 
 
@@ -20,14 +20,14 @@ class EncodedImages(NamedTuple):
         features: float32, shape (N, D).
     """
 
-    folder: ClassFolder
+    folder: LabelledImages
     indices: list[int]
     labels: Tensor
     features: Tensor
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self.folder.metainfo['classes']
+        return self.folder.classes or ()
 
     def image(self, row: int) -> Tensor:
         """Read the image of a row of features again, uint8 (C, H, W)."""
@@ -42,7 +42,7 @@ class EncodedImages(NamedTuple):
 
 
 def encode_images(
-    encoder: FrozenEncoder, folder: ClassFolder, most: int = 2000, batch_size: int = 64
+    encoder: FrozenEncoder, folder: LabelledImages, most: int = 2000, batch_size: int = 64
 ) -> EncodedImages:
     """Run images through the encoder, on the device that it is on.
 
@@ -53,8 +53,10 @@ def encode_images(
         batch_size: images per call.
 
     Raises:
-        ValueError: none of the images can be read.
+        ValueError: none of the images can be read, or features are not finite.
     """
+    if most < 1:
+        raise ValueError(f'{most} images were asked for: at least 1 is needed')
     count = min(most, len(folder))
     chosen = Subset(folder, [order * len(folder) // count for order in range(count)])
     rows = [
@@ -64,4 +66,5 @@ def encode_images(
     if not rows:
         raise ValueError(f'no image in {folder.name} can be read')
     indices, labels, features = (torch.cat(column) for column in zip(*rows, strict=True))
+    require_finite(features)
     return EncodedImages(folder, indices.tolist(), labels, features)

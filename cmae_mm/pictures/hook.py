@@ -100,13 +100,22 @@ class PictureHook(Hook):
         return draws
 
     def _source(self, runner: Runner) -> Path:
-        folder = self.folder or runner.cfg.get('feature_eval', {}).get('test')
-        folder = folder or getattr(runner.train_dataloader.dataset, 'img_prefix', None)
-        if not folder or not Path(folder).is_dir():
-            raise FileNotFoundError(
-                f'PictureHook has no images: no folder {str(folder)!r}; set its field images'
-            )
-        return Path(folder)
+        candidates = (
+            [self.folder]
+            if self.folder
+            else [
+                runner.cfg.get('feature_eval', {}).get('test'),
+                getattr(runner.train_dataloader.dataset, 'img_prefix', None),
+            ]
+        )
+        folders = [folder for folder in candidates if folder and not isinstance(folder, dict)]
+        for folder in map(Path, folders):
+            if folder.is_dir():
+                return folder
+        raise FileNotFoundError(
+            f'PictureHook has no images: no folder {" or ".join(map(repr, map(str, folders)))}; '
+            'set its field images'
+        )
 
     def _load(self, folder: Path, cfg: Config) -> Tensor:
         found, _ = find_images(folder)

@@ -38,7 +38,12 @@ def draw_neighbours(asked: EncodedImages, bank: EncodedImages, count: int = 8, k
 
     Returns:
         a matplotlib figure.
+
+    Raises:
+        ValueError: less than one query or neighbour.
     """
+    if count < 1:
+        raise ValueError(f'{count} queries were asked for: at least 1 is needed')
     queries = first_of_each_class(asked.labels, count).tolist()
     cosines, indices = nearest(asked.features[queries], bank.features, k)
     figure, axes = image_axes(len(queries), 1 + indices.shape[1], tile=1.35)

@@ -141,9 +141,28 @@ def test_missing_labels_and_a_single_class_are_errors(folders, encoder):
     from_one = [annotations(folders, s, lambda c: dict(gt_label=c + 1)) for s in ('train', 'test')]
     with pytest.raises(ValueError, match='has 3 classes, but an image has the label 3'):
         evaluate_features(encoder, *from_one, (3, 4, 4), num_workers=0)
+    below = annotations(folders, 'train', lambda c: dict(gt_label=c - 1))
+    with pytest.raises(ValueError, match='label -1: labels count from 0'):
+        evaluate_features(encoder, below, folders / 'test', (3, 4, 4), num_workers=0)
     alike = annotations(folders, 'train', lambda c: dict(gt_label=1))
     with pytest.raises(ValueError, match='have one class: at least two'):
         evaluate_features(encoder, alike, folders / 'test', (3, 4, 4), num_workers=0)
+
+
+def test_an_encoder_of_nan_is_an_error(folders, encoder):
+    encoder.data_preprocessor.std.fill_(0)  # black divided by it
+    with pytest.raises(ValueError, match='features are not finite.*weights of the checkpoint'):
+        evaluate_features(encoder, folders / 'train', folders / 'test', (3, 4, 4), num_workers=0)
+
+
+def test_kept_features_are_of_one_way_to_read(folders, encoder):
+    def evaluate(**loading):
+        how = dict(num_workers=0, features=folders / 'kept', loading=loading)
+        evaluate_features(encoder, folders / 'train', folders / 'test', (3, 4, 4), **how)
+
+    evaluate()
+    with pytest.raises(ValueError, match='features of other loading: , expected color_type=color'):
+        evaluate(color_type='color')
 
 
 def test_the_attentive_probe_says_what_it_can_not_do(folders, encoder):

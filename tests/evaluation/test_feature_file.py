@@ -117,8 +117,10 @@ def test_a_full_disk_is_an_error(tmp_path):
 
 def test_fingerprints_tell_encoders_and_images_apart(images):
     assert encoder_fingerprint(frozen()) == encoder_fingerprint(frozen())
-    others = (frozen(gain=1.5), frozen(pooling='cls'))
-    assert len({encoder_fingerprint(e) for e in (frozen(), *others)}) == 3
+    others = [frozen(gain=1.5), frozen(pooling='cls'), frozen(), frozen()]
+    others[2].data_preprocessor.mean += 1  # no part of the state
+    others[3].backbone.num_heads = 4
+    assert len({encoder_fingerprint(e) for e in (frozen(), *others)}) == 5
     root, before = Path(images.dataset.data_root), images.fingerprint()
     assert ClassFolder(root, (4, 4), 3).fingerprint() == before
     (root / 'a' / '0.png').rename(root / 'a' / '9.png')

@@ -42,6 +42,11 @@ def test_top_five_of_six():
     assert metrics['top5'] == pytest.approx(100 * 5 / 6, abs=1e-3)
 
 
+def test_there_is_no_area_without_both_classes():
+    metrics = classification_metrics(torch.eye(2)[[0, 1]], torch.zeros(2).long())
+    assert 'auroc' not in metrics and metrics['accuracy'] == 50
+
+
 def test_area_of_two_classes_knows_ties_and_large_logits():
     generator = torch.Generator().manual_seed(0)
     scores = 100 * torch.randint(0, 4, (40, 2), generator=generator).float()

@@ -49,6 +49,11 @@ def test_knn_takes_all_where_there_are_fewer_than_k():
     assert torch.equal(knn_predict(known, labels, known, k=20), labels)
 
 
+def test_no_neighbours_are_an_error():
+    with pytest.raises(ValueError, match='0 neighbours.*at least 1'):
+        nearest(torch.eye(2), torch.eye(2), 0)
+
+
 def test_a_tiny_temperature_is_the_nearest_neighbour():
     known, features = random_features(30, 6), random_features(30, 7)
     labels = torch.arange(30) % 5

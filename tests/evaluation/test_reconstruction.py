@@ -182,6 +182,11 @@ def test_the_model_is_the_checkpoints(tmp_path):
     assert all(torch.equal(state[k], v) for k, v in model.state_dict().items())
 
 
+def test_without_a_checkpoint_the_model_is_a_new_one():
+    model = build_pretrained(config(), None)
+    assert not model.training and model.backbone.cls_token.std() > 0
+
+
 def test_checkpoint_of_another_model_or_model_without_reconstruction(tmp_path):
     torch.save({'state_dict': {'fc.weight': torch.ones(2)}}, tmp_path / 'a.pth')
     with pytest.raises(ValueError, match='of another program or model'):

@@ -37,3 +37,15 @@ def test_retrieval_equals_torchmetrics_query_by_query(several):
 def test_an_image_is_not_its_own_neighbour():
     results = retrieval(torch.eye(4) + 0.1, torch.tensor([0, 1, 0, 1]), at=(1,))
     assert results['recall@1'] < 100
+
+
+def test_what_is_not_told_apart_is_not_found_whatever_its_order():
+    labels = torch.arange(12) // 3
+    alike = torch.ones(12, 4)
+    worst = retrieval(alike, labels, at=(1, 9))
+    assert worst == retrieval(alike, labels.flip(0), at=(1, 9))
+    assert worst['recall@1'] == worst['recall@9'] == 0 < worst['mAP'] < 20
+
+
+def test_without_two_images_of_a_class_there_is_nothing_to_measure():
+    assert retrieval(torch.eye(4), torch.arange(4)) == {}

@@ -95,6 +95,8 @@ def test_what_can_not_be_drawn_is_said():
     backbone = encoder(CLASS_TOKEN)
     with pytest.raises(ValueError, match=r'row, column \(4, 0\): the image has 4 rows'):
         attention_maps(backbone, noise(), [(4, 0)])
+    with pytest.raises(ValueError, match='17x16 pixels are not made of patches of 4x4'):
+        attention_maps(backbone, torch.zeros(1, 3, 17, 16), [(0, 0)])
     with pytest.raises(ValueError, match='no block 2: the encoder has 2'):
         attention_probabilities(backbone, noise(), block=2)
     with pytest.raises(ValueError, match='and ResNet is none'):

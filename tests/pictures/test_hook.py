@@ -92,3 +92,13 @@ def test_what_can_not_be_drawn_is_said(folder):
         PictureHook().before_train(SimpleNamespace(train_loop=object()))
     with pytest.raises(ValueError, match='interval=0'):
         PictureHook(interval=0)
+
+
+@pytest.mark.parametrize('test', ['nowhere', dict(type='CustomDataset')], ids=str)
+def test_without_a_folder_of_test_images_those_of_training_are_drawn(folder, test):
+    cfg = with_pictures(config(folder, 'run', dict(EPOCHS)), folder)
+    cfg.default_hooks.pictures.images = None
+    cfg.feature_eval = dict(test=test)
+    runner = RUNNERS.build(cfg)
+    (hook,) = (hook for hook in runner.hooks if isinstance(hook, PictureHook))
+    assert hook._source(runner) == folder / 'images'

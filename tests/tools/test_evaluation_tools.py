@@ -94,6 +94,9 @@ def test_folders_on_the_command_line_replace_those_of_the_config(files, monkeypa
     [
         (['config.py', 'none', '--test', 'nowhere'], "no folder 'nowhere'"),
         (['config.py', 'missing.pth'], 'no checkpoint'),
+        (['config.py', 'none', '--k', 0], '0 neighbours'),
+        (['config.py', 'none', '--size', 0], 'images of 0 pixels'),
+        (['config.py', 'none', '--l2', -1], 'regularisation -1'),
         (['config.py', 'train/dark/0.png'], 'is not a checkpoint'),
     ],
 )
@@ -144,11 +147,17 @@ def test_visualize_draws_each_kind(files, capsys):
     log = files / 'run' / '1' / 'vis_data' / 'scalars.json'
     log.parent.mkdir(parents=True)
     log.write_text('{"loss": 1.0, "iter": 1, "step": 1}\n')
+    cfg = Config.fromfile(files / 'config.py')
+    for split, folder in cfg.feature_eval.items():  # data sets in place of folders
+        cfg.feature_eval[split] = dict(type='CustomDataset', data_root=str(folder))
+    cfg.dump(files / 'set.py')
     for arguments, said in (
         (('attention', *model, *images, '--patches', '3,0', '--heads'), 'brighter is more'),
         (('neighbours', *model, '--k', 2), 'of 8 images'),
         (('embedding', *model), '8 images of 2 classes'),
         (('overview', *model, '--k', 3), 'of 8 images'),
+        (('overview', model[0], 'none'), 'of 8 images'),
+        (('neighbours', files / 'set.py', 'none'), 'of 8 images'),
         (('curves', files / 'run'), '1 runs'),
     ):
         out = files / 'pictures' / f'{arguments[0]}.png'
@@ -156,6 +165,13 @@ def test_visualize_draws_each_kind(files, capsys):
         assert f'{out}: ' in (printed := capsys.readouterr().out) and said in printed
         pixels = np.asarray(Image.open(out).convert('RGB'))
         assert min(pixels.shape[:2]) > 100 and len(np.unique(pixels)) > 20
+    for options, said in (
+        (('--most', 0), '0 images were asked for'),
+        (('--queries', 0), '0 queries'),
+        (('--k', 0), '0 neighbours'),
+    ):
+        with pytest.raises(SystemExit, match=said):
+            run('visualize.py', 'neighbours', *model, *options)
     with pytest.raises(SystemExit, match=r'no feature_eval.test: give --images DIR'):
         Config(dict(model=Config.fromfile(files / 'config.py').model)).dump(files / 'bare.py')
         run('visualize.py', 'embedding', files / 'bare.py', files / 'a.pth')
