@@ -176,6 +176,8 @@ def report(results: dict) -> str:
 def main() -> None:
     args = parse_args()
     with one_line_errors():
+        if args.out:
+            Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         results = evaluate(args)
         if is_main_process():
             print(report(results))

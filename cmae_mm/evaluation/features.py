@@ -1,9 +1,11 @@
 """Features of a data set from a frozen encoder."""
 
+import logging
 from collections.abc import Callable, Iterator
 
 import torch
 from mmengine.dist import get_world_size, is_main_process
+from mmengine.logging import print_log
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
@@ -91,6 +93,13 @@ def extract_own_features(
     features, readable = file.read(rows)
     if not len(readable):
         raise ValueError(f'no image in {images.name} can be read')
+    if len(readable) < len(rows):
+        print_log(
+            f'{len(rows) - len(readable)} images of {images.name} could not be read, now or when '
+            'their features were computed: to read them again, remove the folder of features',
+            'current',
+            logging.WARNING,
+        )
     return features, images.labels(readable)
 
 

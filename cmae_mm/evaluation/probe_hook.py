@@ -113,6 +113,7 @@ class FeatureProbeHook(Hook):
         # what does not fit shows now instead of after an epoch
         encoder = share_encoder(unwrap(runner.model), runner.cfg, self.pooling)
         self.width = encoder.width(shape)
+        _check_save_best(runner)
         if self.num_workers is None:
             self.num_workers = runner.train_dataloader.num_workers
         self.spent, self.started = 0.0, time.perf_counter()  # seconds
@@ -241,3 +242,15 @@ class FeatureProbeHook(Hook):
         if runner._resume and _STATE in checkpoint:
             self.state = checkpoint[_STATE]['classifier']
             self.unreported = checkpoint[_STATE]['unreported']
+
+
+def _check_save_best(runner: Runner) -> None:
+    wanted = {
+        key
+        for hook in runner.hooks
+        if isinstance(hook, CheckpointHook)
+        for key in hook.save_best or ()
+        if key.startswith('probe/')
+    }
+    if unknown := wanted - {'probe/knn', 'probe/linear'}:
+        raise ValueError(f"save_best={min(unknown)!r}: choose 'probe/knn' or 'probe/linear'")

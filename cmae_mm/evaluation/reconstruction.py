@@ -127,6 +127,7 @@ def save_reconstructions(
     Raises:
         ValueError: there are no such channels.
     """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(draw_reconstructions(model, images, channels)).save(path)
 
 

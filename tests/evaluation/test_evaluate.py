@@ -99,6 +99,16 @@ def test_unreadable_images_do_not_count(folders, encoder):
     assert (results['test_images'], results['knn']) == (9, 100)
 
 
+def test_kept_features_say_what_could_not_be_read(folders, encoder, monkeypatch):
+    (folders / 'test' / 'red' / 'broken.png').write_bytes(b'broken')
+    said = []
+    monkeypatch.setattr('cmae_mm.evaluation.features.print_log', lambda text, *_: said.append(text))
+    how = dict(num_workers=0, features=folders / 'kept')
+    for _ in range(2):
+        evaluate_features(encoder, folders / 'train', folders / 'test', (3, 4, 4), **how)
+    assert len(said) == 2 and all(text.startswith('1 images of ') for text in said)
+
+
 def annotations(folders, split, label):
     """Config of a data set of the same images, whose labels an annotation file gives."""
     paths = sorted((folders / split).glob('*/*.png'))

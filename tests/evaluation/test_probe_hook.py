@@ -128,6 +128,13 @@ def test_the_best_checkpoint_is_that_of_the_best_probe(folder):
     assert (saved['epoch'], saved['iter']) == (epoch, 3 * epoch)
 
 
+def test_a_best_checkpoint_of_no_probe_is_an_error(folder):
+    cfg = probed(config(folder, 'run', EPOCHS))
+    cfg.default_hooks.checkpoint.update(save_best='probe/nearest', rule='greater')
+    with pytest.raises(ValueError, match="save_best='probe/nearest': choose 'probe/knn'"):
+        RUNNERS.build(cfg).train()
+
+
 def test_a_run_that_is_killed_before_the_best_is_saved_saves_it_when_resumed(folder):
     cfg = probed(config(folder, 'run', EPOCHS), interval=3)  # the last epoch's, and that alone
     cfg.train_cfg = dict(by_epoch=True, max_epochs=4)
@@ -215,7 +222,11 @@ def evaluate_a_rank(rank, folder):
     model.init_weights()
     hook = FeatureProbeHook(train=str(folder / 'images'), test=str(folder / 'test'), num_workers=0)
     runner = SimpleNamespace(
-        model=model, cfg=cfg, optim_wrapper=None, train_dataloader=SimpleNamespace(num_workers=0)
+        model=model,
+        cfg=cfg,
+        hooks=[],
+        optim_wrapper=None,
+        train_dataloader=SimpleNamespace(num_workers=0),
     )
     hook.before_train(runner)
     hook.classifier = OnlineClassifier(24, 2, torch.device('cpu'), batch_size=2)

@@ -39,7 +39,7 @@ def test_evaluate_features_prints_and_writes_what_it_measured(
     files, checkpoint, monkeypatch, capsys
 ):
     path = checkpoint if checkpoint == 'none' else files / checkpoint
-    out = files / 'results.json'
+    out = files / 'new' / 'results.json'
     options = ['--workers', 0, '--out', out, '--attentive']
     run('evaluate_features.py', files / 'config.py', path, *options)
     results = json.loads(out.read_text())
@@ -134,7 +134,7 @@ def test_a_classifiers_config_gives_the_data_sets_of_its_loaders(files, capsys):
 
 def test_visualize_reconstruction_draws_a_column_an_image(files, monkeypatch):
     images = sorted((files / 'test' / 'dark').iterdir())[:3]
-    out = files / 'x.png'
+    out = files / 'new' / 'x.png'
     run('visualize_reconstruction.py', files / 'config.py', files / 'a.pth', *images, '--out', out)
     factor, gap = 8, 4
     side = 16 * factor + gap

@@ -62,8 +62,14 @@ class QueuedInfoNCELoss(InfoNCELoss):
 
     @torch.no_grad()
     def _enqueue(self, targets: Tensor) -> None:
-        """Replace the oldest entries; positions stay on the device, which is not waited for."""
+        """Replace the oldest entries; positions stay on the device, which is not waited for.
+
+        What is not finite replaces nothing: the step that it is of is left out, and those after
+        it would be as long as it is in the queue.
+        """
         targets = targets[-self.queue_size :]
         positions = torch.arange(len(targets), device=targets.device) + self.enqueued
-        self.queue[positions % self.queue_size] = targets
+        positions = positions % self.queue_size
+        finite = targets.isfinite().all(dim=1, keepdim=True)
+        self.queue[positions] = torch.where(finite, targets, self.queue[positions])
         self.enqueued += len(targets)

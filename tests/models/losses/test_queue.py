@@ -23,6 +23,15 @@ def test_the_queue_equals_a_naive_loop_over_the_last_targets(size):
         past.extend(target)
 
 
+def test_what_is_not_finite_does_not_enter_the_queue():
+    loss = QueuedInfoNCELoss(0.2, queue_size=6, in_channels=8)
+    (_, first), (online, target), (_, third) = batches(3)
+    loss(first, first)
+    target[1] = torch.nan
+    assert not loss(online, target).isfinite()
+    assert loss.queue.isfinite().all() and loss(third, third).isfinite()
+
+
 def test_gradients_are_those_of_the_negatives_at_the_time():
     loss = QueuedInfoNCELoss(0.2, queue_size=4, in_channels=8)
     (_, first), (online, target) = batches(2)
