@@ -49,6 +49,8 @@ def convert_file(
         ValueError: not a checkpoint of a known format, or one that can't be converted so.
     """
     require_target(Path(target))
+    if Path(target).exists() and Path(source).exists() and Path(target).samefile(source):
+        raise ValueError(f'{str(target)!r} is the checkpoint itself, which would be lost')
     if keep_channels and not published:
         raise ValueError(
             '--keep-channels needs --from published: other encoders keep their channels anyway'

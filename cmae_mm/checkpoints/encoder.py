@@ -76,7 +76,8 @@ def load_encoder(
         checkpoint: path of a ``.pth`` or ``.safetensors`` in mmpretrain's names.
         prefix: of the encoder's tensors in the checkpoint.
         grid: (rows, columns) of the position embedding in the checkpoint; None assumes a
-            square, or the encoder's own grid if the number of positions is not square.
+            square, or the encoder's own grid if the number of positions is not square, and is an
+            error if both are possible.
 
     Returns:
         what was loaded, resized, newly initialised and not used.
@@ -189,6 +190,12 @@ def _fit_position_embedding(
     side = math.isqrt(patches)
     advice = 'use the config that it was trained with'
     if grid is None:
+        if side**2 == patches == here[0] * here[1] and tuple(here) != (side, side):
+            raise ValueError(
+                f'{source} has a position embedding of {patches} patches, which may be of '
+                f'{side}x{side} or of {here[0]}x{here[1]}: give its shape, '
+                "init_cfg=dict(type='Pretrained', grid=(rows, columns), ...)"
+            )
         grid = (side, side) if side**2 == patches else tuple(here)
         advice = "give its shape, init_cfg=dict(type='Pretrained', grid=(rows, columns), ...)"
     if grid[0] * grid[1] != patches:

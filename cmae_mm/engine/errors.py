@@ -153,10 +153,10 @@ def require_writable(folder: str) -> None:
 
 
 def require_batches(runner: Runner) -> None:
-    """Check that an epoch has at least one batch.
+    """Check that there is something to train: iterations, and in an epoch at least one batch.
 
     Raises:
-        ValueError: there are fewer images than one batch on every rank needs.
+        ValueError: there are fewer images than one batch on every rank needs, or no iterations.
     """
     loader = runner.train_loop.dataloader
     if len(loader) == 0:
@@ -164,6 +164,11 @@ def require_batches(runner: Runner) -> None:
             f'{len(loader.dataset)} images are fewer than one batch of '
             f'{loader.batch_sampler.batch_size} on each of {get_world_size()} ranks: '
             'lower train_dataloader.batch_size'
+        )
+    if runner.max_iters < 1:
+        raise ValueError(
+            f'train_cfg says {runner.max_iters} iterations: max_epochs or max_iters is to be 1 or '
+            'more'
         )
 
 

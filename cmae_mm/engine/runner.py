@@ -46,6 +46,14 @@ from .snapshot import Snapshots, sizes_of
 from .stop_hook import StopHook, outlive_signals
 from .summary_hook import SummaryHook
 
+_HOOKS_OF_THE_HOST = (
+    'runtime_info',
+    'timer',
+    'sampler_seed',
+    'logger',
+    'param_scheduler',
+    'checkpoint',
+)
 _LOOPS = {
     'EpochBasedTrainLoop': 'ResumableEpochBasedTrainLoop',
     'IterBasedTrainLoop': 'ResumableIterBasedTrainLoop',
@@ -140,6 +148,15 @@ class SafeRunner(Runner):
             name = getattr(loop['type'], '__name__', loop['type']).removeprefix('mmengine.')
             loop['type'] = _LOOPS.get(name, loop['type'])
         return super().build_train_loop(loop)
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """Register the default hooks; None takes out a config's as it does one of the host's."""
+        hooks = {
+            name: hook
+            for name, hook in (hooks or {}).items()
+            if hook is not None or name in _HOOKS_OF_THE_HOST
+        }
+        super().register_default_hooks(hooks)
 
     def register_hook(self, hook: Hook | dict, priority=None) -> None:
         """Register a hook; the host's for checkpoints becomes ours."""

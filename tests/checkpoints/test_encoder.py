@@ -51,10 +51,12 @@ def cubic_matrix(there, here):
     return matrix
 
 
-@pytest.mark.parametrize('size, there, here', [(32, '4x4', '8x8'), ((8, 32), '4x4', '2x8')])
-def test_position_embedding_is_resized_bicubically_to_any_grid(size, there, here):
+@pytest.mark.parametrize(
+    'size, grid, there, here', [(32, None, '4x4', '8x8'), ((8, 32), (4, 4), '4x4', '2x8')]
+)
+def test_position_embedding_is_resized_bicubically_to_any_grid(size, grid, there, here):
     model, tensors = encoder(size), tensors_of(encoder())
-    report = load_encoder_tensors(model, dict(tensors), 'x')
+    report = load_encoder_tensors(model, dict(tensors), 'x', grid=grid)
     assert f'pos_embed resized {there} -> {here}' in str(report)
     original = tensors['backbone.pos_embed']
     assert torch.equal(model.pos_embed[:, 0], original[:, 0])
@@ -77,6 +79,10 @@ def test_grid_of_a_rectangular_position_embedding():
     assert load_encoder_tensors(other, tensors, 'x', grid=(2, 6)).resized == ((2, 6), (4, 6))
     with pytest.raises(ValueError, match=r'12 patches, not of 4x6: give its shape.*grid=\(rows'):
         load_encoder_tensors(other, tensors, 'x')
+    long = encoder((8, 32))  # as many as 4 x 4
+    with pytest.raises(ValueError, match='16 patches, which may be of 4x4 or of 2x8: give its'):
+        load_encoder_tensors(encoder((8, 32)), tensors_of(long), 'x')
+    assert load_encoder_tensors(encoder((8, 32)), tensors_of(long), 'x', grid=(2, 8)).loaded
 
 
 def test_class_token_can_be_left_out():

@@ -440,6 +440,15 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch, arguments, message):
     assert not Path('b.pth').exists()
 
 
+def test_a_checkpoint_is_not_written_over_itself(tmp_path):
+    path = tmp_path / 'a.pth'
+    torch.save({'state_dict': {}}, path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match='a.pth. is the checkpoint itself'):
+        convert_file(path, tmp_path / '.' / 'a.pth', 'timm')
+    assert path.read_bytes() == before
+
+
 def test_tool_reports_errors_in_one_line(tmp_path):
     torch.save({'conv1.weight': torch.ones(1)}, tmp_path / 'a.pth')
     process = run_tool(tmp_path / 'a.pth', tmp_path / 'b.pth', '--to', 'timm')

@@ -2,7 +2,14 @@ import pytest
 import torch
 from mmpretrain.registry import MODELS
 
-from cmae_mm.checkpoints import export_encoder, import_encoder, load_encoder
+from cmae_mm.checkpoints import (
+    export_encoder,
+    import_encoder,
+    load_encoder,
+    load_state_dict,
+    load_weights,
+    require_fit,
+)
 from cmae_mm.checkpoints.layer_scales import fold_layer_scales
 from tests.helpers.tiny import ARCH
 
@@ -42,6 +49,29 @@ def checkpoint(scaled, tmp_path):
     path = tmp_path / 'pretrained.pth'
     torch.save({f'backbone.{name}': t for name, t in scaled.state_dict().items()}, path)
     return path
+
+
+class Pretraining(torch.nn.Module):
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone = backbone
+
+
+def test_weights_of_another_run_are_folded_where_the_model_has_no_scales(scaled, checkpoint):
+    model = Pretraining(encoder('CMAEViT'))
+    report = load_weights(model, load_state_dict(checkpoint))
+    assert 'not used' not in report
+    with torch.no_grad():
+        found = model.backbone.encode_visible(IMAGES, None)
+        torch.testing.assert_close(found, scaled.encode_visible(IMAGES, None), rtol=1e-5, atol=1e-5)
+
+
+def test_weights_of_another_depth_are_refused(checkpoint):
+    model = Pretraining(encoder('CMAEViT'))
+    require_fit(checkpoint, model, whole=False)
+    model.backbone.layers.append(model.backbone.layers[0])
+    with pytest.raises(ValueError, match='an encoder of 2 blocks, the model one of 3'):
+        require_fit(checkpoint, model, whole=False)
 
 
 @pytest.mark.parametrize('kind', ['VisionTransformer', 'DownstreamViT'])

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from cmae_mm.datasets import LoadImage, ShardDataset, packing
+from cmae_mm.datasets.annotations import read_annotations
 from cmae_mm.datasets.decode import decode
 from cmae_mm.datasets.packing import Shrink, list_sources, pack
 from cmae_mm.datasets.shard_index import ShardIndex
@@ -85,6 +86,19 @@ def test_only_unreadable_images_are_an_error_and_leave_no_index(tmp_path):
     with pytest.raises(ValueError, match='none of 1 images could be read'):
         pack_folder(tmp_path, tmp_path / 'out')
     assert not list((tmp_path / 'out').glob('*.tar')) + list((tmp_path / 'out').glob('*.json'))
+
+
+@pytest.mark.parametrize('lines', ['a.jpg 1\nb.jpg\n', 'a.jpg 1\nb.jpg -1\n', 'a.jpg cat\n'])
+def test_a_line_without_a_label_is_named(tmp_path, lines):
+    (tmp_path / 'list.txt').write_text(lines)
+    with pytest.raises(ValueError, match="list.txt': '(b.jpg|b.jpg -1|a.jpg cat)' has no label"):
+        read_annotations(tmp_path / 'list.txt')
+
+
+def test_names_may_have_spaces(tmp_path):
+    (tmp_path / 'list.txt').write_text('a photo.jpg\nb.jpg (copy).jpg\nno suffix\n')
+    names = [source.path for source in read_annotations(tmp_path / 'list.txt')]
+    assert names == ['a photo.jpg', 'b.jpg (copy).jpg', 'no suffix']
 
 
 def test_annotations_choose_the_images_and_label_them(tmp_path):

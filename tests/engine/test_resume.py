@@ -465,6 +465,12 @@ def test_a_runner_trains_once(folder):
         runner.train()
 
 
+def test_a_hook_of_none_is_none(folder):
+    cfg = config(folder, 'run', EPOCHS)
+    cfg.default_hooks.probe = None
+    assert RUNNERS.build(cfg)
+
+
 def test_a_loader_that_can_not_start_anywhere_is_refused(folder):
     cfg = config(folder, 'run', EPOCHS)
     cfg.train_dataloader = DataLoader([])

@@ -74,6 +74,7 @@ def test_two_ranks_report_an_error_once(tmp_path):
     [
         (['model.backbone.mask_ration=0.5'], "unexpected keyword argument 'mask_ration'"),
         (['train_dataloader.batch_size=64'], '8 images are fewer than one batch of 64'),
+        (['train_cfg.max_epochs=-1'], 'train_cfg says -2 iterations'),
         (['train_dataloader.dataset.pipeline.3.max_shift=9'], 'needs 41x41'),
         (['load_from=LICENSE'], "'LICENSE' is not a checkpoint"),
     ],
