@@ -360,6 +360,7 @@ BREAKS = [
     Break('cmae_mm/engine/checkpoint_hook.py', '            self._keep_to_this_folder()\n', '', RESUME),
     Break('cmae_mm/engine/checkpoint_hook.py', 'Path(self.out_dir).mkdir(parents=True, exist_ok=True)', 'pass', RESUME),
     Break('cmae_mm/engine/runner.py', 'choose_reader(self.trusting)  # another', 'pass  # another', RESUME),
+    Break('cmae_mm/engine/runner.py', '        choose_reader(self.trusting)\n        checkpoint', '        checkpoint', RESUME),
     Break('cmae_mm/engine/runner.py', 'if self.has_trained:', 'if False:', RESUME),
     Break('cmae_mm/engine/start.py', "if resume not in (None, 'auto'):", 'if False:', 'tests/engine/test_start.py'),
     Break('cmae_mm/engine/resume.py', 'if named in found and found[newest]', 'if False and found[newest]', RESUME),

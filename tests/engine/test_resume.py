@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import signal
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -302,13 +303,16 @@ def test_a_trusting_runner_does_not_make_another_trust(stopped):
     marker = stopped / 'executed'
     checkpoint = load_run(stopped / 'iter_4.pth')
     checkpoint['evil'] = Attack(marker)
-    torch.save(checkpoint, stopped / 'evil.pth')
+    evil = str(stopped / 'evil.pth')
+    torch.save(checkpoint, evil)
     cfg = config(stopped.parent, 'other', EPOCHS)
-    cfg.load_from = str(stopped / 'evil.pth')
+    cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=evil, prefix='backbone.')
     runner = RUNNERS.build(cfg)
-    RUNNERS.build(Config({**config(stopped.parent, 'trusting', EPOCHS), 'trust_checkpoints': True}))
-    with pytest.raises(ValueError, match='evil.pth.*mkdir'):
-        runner.train()
+    trusting = {**config(stopped.parent, 'trusting', EPOCHS), 'trust_checkpoints': True}
+    for load in (runner.train, lambda: runner.load_checkpoint(evil)):
+        RUNNERS.build(Config({**trusting, 'experiment_name': uuid.uuid4().hex}))
+        with pytest.raises(ValueError, match='evil.pth.*mkdir'):
+            load()
     assert not marker.exists()
 
 
