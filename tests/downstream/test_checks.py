@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from cmae_mm.downstream import CheckLabelMap, CheckMasks
 
@@ -14,6 +15,24 @@ def test_a_class_beyond_the_model_s_is_an_error():
     labels = np.array([[0, 3]], np.uint8)
     with pytest.raises(ValueError, match=r'a.png has class 3, the model 3 classes .0 to 2.*void='):
         CheckLabelMap(3)({'gt_seg_map': labels, 'seg_map_path': 'a.png'})
+
+
+def test_a_map_that_is_none_of_its_image_is_an_error(tmp_path):
+    def check(labels, **shapes):
+        path = str(tmp_path / 'a.png')
+        Image.fromarray(labels).save(path)
+        of_host = labels.astype(np.uint8)
+        return CheckLabelMap(3)({'gt_seg_map': of_host, 'seg_map_path': path, **shapes})
+
+    labels = np.ones((4, 6), np.uint8)
+    for shapes in ({}, dict(ori_shape=(4, 6)), dict(ori_shape=(8, 12), img_shape=(4, 6, 3))):
+        assert check(labels, **shapes)['gt_seg_map'].shape == (4, 6)
+    with pytest.raises(ValueError, match='a.png has 4x6 pixels, its image 8x12'):
+        check(labels, ori_shape=(8, 12), img_shape=(16, 24))
+    with pytest.raises(ValueError, match='a.png has 3 channels: expected one'):
+        check(np.ones((4, 6, 3), np.uint8))
+    with pytest.raises(ValueError, match='a.png has numbers of more than 8 bits.*modulo 256'):
+        check(np.full((4, 6), 513, np.uint16))
 
 
 def test_objects_without_masks_are_an_error():
