@@ -128,7 +128,7 @@ def augment_color(images: Tensor, parameters: ViewParameters) -> Tensor:
 
     All but hue and blur are linear in an image's colours and their mean. Hue, of some twenty
     operations, is shifted once, whichever place it has in an image's order: the others have three
-    places before it and three behind, of which an image leaves three unused.
+    places before it and three after it, of which an image leaves three unused.
 
     Args:
         images: shape (N, C, h, w); C = 3 unless only brightness, contrast and
@@ -160,13 +160,13 @@ def _mixtures(jitter: Tensor, order: Tensor, channels: int) -> Tensor:
     """Express brightness, contrast and saturation as mixtures of an image's colours and their mean.
 
     Returns:
-        before and behind hue, the three places of each, by whose weights :func:`_mix` mixes
-        channels and means; shape (2, 3, 2, N, C, C).
+        weights of channels and means as :func:`_mix` takes them, for the three places before hue
+        and the three after it; shape (2, 3, 2, N, C, C).
     """
     places = (order == 3).byte().argsort(dim=1, stable=True).T  # hue's is the last row
     others = order.long().T.gather(0, places[:3])
-    behind = places[:3] > places[3]
-    used = torch.stack((~behind, behind))  # (2, 3, N)
+    after_hue = places[:3] > places[3]
+    used = torch.stack((~after_hue, after_hue))  # (2, 3, N)
     factor = torch.where(used, jitter.T.gather(0, others), 1)[..., None, None]
     same = torch.eye(channels)
     # of more or fewer channels each has its own range
@@ -184,9 +184,11 @@ def _mix(images: Tensor, mixtures: Tensor) -> Tensor:
         mixtures: weights of the channels and of their means in each, on the CPU; shape
             (places, 2, N, C, C).
     """
-    unchanged = torch.eye(images.shape[1])  # what takes of the mean takes less of the pixel
+    unchanged = torch.eye(images.shape[1])  # a share of the mean comes at the expense of the pixel
     places = [place for place in mixtures if (place[0] != unchanged).any()]
-    for of_pixels, of_means in torch.stack(places).to(images, non_blocking=True) if places else ():
+    if not places:
+        return images
+    for of_pixels, of_means in torch.stack(places).to(images, non_blocking=True):
         pixels = images.flatten(2)
         means = of_means @ pixels.mean(dim=2, keepdim=True)
         images = torch.baddbmm(means, of_pixels, pixels).clamp_(0, 255).view_as(images)

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from types import FrameType
 
 from torch.distributed import run
 from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -68,10 +69,14 @@ def _names(found: list[int], ranks: int) -> str:
     return f'rank{"s" if len(found) > 1 else ""} {", ".join(map(str, sorted(found)))}'
 
 
+def pass_on(number: int, frame: FrameType | None) -> None:
+    """Let torch end the ranks by the signal that the launcher got."""
+    raise SignalException(f'the launcher got signal {number}', signal.Signals(number))
+
+
 def main() -> None:
     os.environ['CMAE_MM_LAUNCHER'] = 'prints'  # what ranks report: cmae_mm.engine.errors
-    # SIGUSR1 goes on to the ranks, too
-    os.environ.setdefault('TORCHELASTIC_SIGNALS_TO_HANDLE', 'SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1')
+    signal.signal(signal.SIGUSR1, pass_on)  # torch does so with others
     for name in list(logging.root.manager.loggerDict):
         if name.startswith('torch.distributed.elastic'):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # the report says it all

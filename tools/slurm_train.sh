@@ -42,7 +42,7 @@ resume_newest() { # in place of a checkpoint that was named for the first start
 [ "${SLURM_RESTART_COUNT:-0}" -eq 0 ] || resume_newest
 
 stopped=false
-trap 'stopped=true' INT TERM # of this script: nothing is to be started again
+trap 'stopped=true' INT TERM # what ends this script, too: no new allocation
 while true; do
     srun -p "$partition" \
         --job-name="$job_name" \
@@ -56,12 +56,13 @@ while true; do
         "${PYTHON:-python}" -u "$(dirname "$0")/train.py" "$config" --work-dir="$work_dir" --launcher=slurm \
         ${arguments[@]+"${arguments[@]}"}
     status=$?
-    [ "$status" -eq "$interrupted" ] && ! $stopped || exit "$status"
+    [ "$status" -eq "$interrupted" ] || exit "$status"
     if [ -n "${SLURM_JOB_ID:-}" ]; then
         echo "interrupted: job $SLURM_JOB_ID is queued again" >&2
         scontrol requeue "$SLURM_JOB_ID"
         exit "$interrupted"
     fi
+    ! $stopped || exit "$interrupted"
     echo "interrupted: asking for a new allocation; $work_dir goes on from where it is" >&2
     resume_newest
 done

@@ -1,6 +1,5 @@
 """Loading a checkpoint of a whole model."""
 
-import re
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
 
 from .layer_scales import fold_layer_scales
+from .names import OPENMMLAB, count_blocks
 from .reading import load_state_dict
 
 _ENCODERS = ('backbone.', 'target_backbone.')
@@ -48,11 +48,13 @@ def load_weights(model: nn.Module, tensors: dict[str, Tensor]) -> str:
 
 
 def _fold_scales(encoder: str, tensors: dict[str, Tensor], expected: dict) -> dict[str, Tensor]:
-    own = {name: tensor for name, tensor in tensors.items() if name.startswith(encoder)}
-    kept = {name.removeprefix(encoder) for name in expected}
-    folded = fold_layer_scales({n.removeprefix(encoder): t for n, t in own.items()}, kept)
-    others = {name: tensor for name, tensor in tensors.items() if name not in own}
+    folded = fold_layer_scales(_under(encoder, tensors), _under(encoder, expected))
+    others = {name: tensor for name, tensor in tensors.items() if not name.startswith(encoder)}
     return {**others, **{encoder + name: tensor for name, tensor in folded.items()}}
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
 def require_fit(path: str | Path, model: nn.Module, whole: bool) -> None:
@@ -81,7 +83,7 @@ def require_fit(path: str | Path, model: nn.Module, whole: bool) -> None:
                 f'{tuple(found[name].shape)}, the model expects {tuple(expected[name].shape)}; '
                 'use the config that it was trained with'
             )
-    depths = _depth(found), _depth(expected)
+    depths = [count_blocks(OPENMMLAB, _under('backbone.', each)) for each in (found, expected)]
     if all(depths) and depths[0] != depths[1]:
         raise ValueError(
             f'{str(path)!r} has an encoder of {depths[0]} blocks, the model one of {depths[1]}: '
@@ -96,9 +98,3 @@ def require_fit(path: str | Path, model: nn.Module, whole: bool) -> None:
             f'{str(path)!r} is of another program or model: {len(common)} of {len(expected)} '
             f'tensors found; first missing: {missing}, first unexpected: {unexpected}'
         )
-
-
-def _depth(tensors: dict[str, Tensor]) -> int:
-    """Number of Transformer blocks under ``backbone.``; 0 if it has none."""
-    found = (re.match(r'backbone\.layers\.(\d+)\.', name) for name in tensors)
-    return 1 + max((int(match[1]) for match in found if match), default=-1)

@@ -13,7 +13,7 @@ IGNORED = 255  # by mmsegmentation's losses and metrics
 
 @TRANSFORMS.register_module()
 class CheckLabelMap(BaseTransform):
-    """Reject label maps that are none of their image, or contain a class the model lacks.
+    """Reject label maps that do not fit their image, or contain a class the model lacks.
 
     Goes after mmsegmentation's ``LoadAnnotations``. Without it an extra class is an index out
     of range somewhere in the loss: on a GPU, an assertion that names no file. mmsegmentation takes
@@ -37,14 +37,12 @@ class CheckLabelMap(BaseTransform):
         _require_one_byte(path)
         if labels.ndim != 2:
             raise ValueError(
-                f'{path} has {labels.shape[-1]} channels: expected one, of the numbers of classes'
+                f'{path} has {labels.shape[-1]} channels: expected one, of class numbers'
             )
-        sizes = {tuple(results[key][:2]) for key in ('ori_shape', 'img_shape') if key in results}
+        sizes = [tuple(results[key][:2]) for key in ('ori_shape', 'img_shape') if key in results]
         if sizes and labels.shape not in sizes:
-            height, width = results['ori_shape'][:2]
-            raise ValueError(
-                f'{path} has {labels.shape[0]}x{labels.shape[1]} pixels, its image {height}x{width}'
-            )
+            found, expected = ('x'.join(map(str, size)) for size in (labels.shape, sizes[0]))
+            raise ValueError(f'{path} has {found} pixels, its image {expected}')
         if self.void:
             labels[np.isin(labels, self.void)] = IGNORED
         wrong = np.unique(labels[(labels >= self.num_classes) & (labels != IGNORED)])

@@ -100,21 +100,16 @@ class PictureHook(Hook):
         return draws
 
     def _source(self, runner: Runner) -> Path:
-        candidates = (
-            [self.folder]
-            if self.folder
-            else [
-                runner.cfg.get('feature_eval', {}).get('test'),
-                getattr(runner.train_dataloader.dataset, 'img_prefix', None),
-            ]
-        )
-        folders = [folder for folder in candidates if folder and not isinstance(folder, dict)]
+        of_config = runner.cfg.get('feature_eval', {}).get('test')
+        of_training = getattr(runner.train_dataloader.dataset, 'img_prefix', None)
+        folders = [self.folder] if self.folder else [of_config, of_training]
+        folders = [folder for folder in folders if folder and not isinstance(folder, dict)]
         for folder in map(Path, folders):
             if folder.is_dir():
                 return folder
+        missing = ' or '.join(repr(str(folder)) for folder in folders)
         raise FileNotFoundError(
-            f'PictureHook has no images: no folder {" or ".join(map(repr, map(str, folders)))}; '
-            'set its field images'
+            f'PictureHook has no images: no folder {missing or "is named"}; set its field images'
         )
 
     def _load(self, folder: Path, cfg: Config) -> Tensor:

@@ -17,7 +17,7 @@ def test_a_class_beyond_the_model_s_is_an_error():
         CheckLabelMap(3)({'gt_seg_map': labels, 'seg_map_path': 'a.png'})
 
 
-def test_a_map_that_is_none_of_its_image_is_an_error(tmp_path):
+def test_a_map_that_does_not_fit_its_image_is_an_error(tmp_path):
     def check(labels, **shapes):
         path = str(tmp_path / 'a.png')
         Image.fromarray(labels).save(path)

@@ -143,6 +143,7 @@ def slurm(launch, tmp_path):
             'srun': f'''echo "$@" >> {tmp_path}/commands
                 status=$(head -n 1 {tmp_path}/statuses)
                 sed -i 1d {tmp_path}/statuses
+                [ -z "$CTRL_C" ] || kill -INT $PPID
                 exit "$status"''',
             'scontrol': f'echo scontrol "$@" >> {tmp_path}/commands',
         }
@@ -166,6 +167,11 @@ def test_an_interrupted_run_asks_slurm_for_a_new_allocation(slurm):
 @pytest.mark.parametrize('status', [0, 1, 143])
 def test_any_other_end_is_final(slurm, status):
     assert slurm(status, 0)[0] == status
+
+
+def test_ctrl_c_asks_for_no_new_allocation(slurm):
+    status, commands = slurm(75, 0, CTRL_C='1')
+    assert status == 75 and len(commands) == 1
 
 
 def test_a_batch_job_is_queued_again(slurm):

@@ -2,6 +2,9 @@
 
 import json
 import runpy
+import signal
+import subprocess
+import sys
 
 import pytest
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
@@ -64,6 +67,24 @@ def test_a_fault_keeps_its_traceback_once(failure):
 def test_ends_without_an_error(failure, exitcodes, line):
     failures = {rank: failure(rank, exitcode=code) for rank, code in exitcodes.items()}
     assert report(failures, 2) == line
+
+
+RANK = """import signal, sys
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit(75))
+print('ready', flush=True)
+signal.pause() if sys.argv[1] == 'wait' else sys.exit(int(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize('end, status', [('75', 75), ('3', 1), ('wait', 75)])
+def test_the_launcher_ends_as_its_ranks_do(tmp_path, end, status):
+    (tmp_path / 'rank.py').write_text(RANK)
+    command = [sys.executable, ROOT / 'tools/launch.py', '--standalone', tmp_path / 'rank.py', end]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b'ready\n'
+        if end == 'wait':
+            process.send_signal(signal.SIGUSR1)  # which the ranks get
+        assert process.wait(60) == status
 
 
 def test_torch_s_own_launcher_gets_the_line_too(failure, monkeypatch, tmp_path):

@@ -64,8 +64,8 @@ class QueuedInfoNCELoss(InfoNCELoss):
     def _enqueue(self, targets: Tensor) -> None:
         """Replace the oldest entries; positions stay on the device, which is not waited for.
 
-        What is not finite replaces nothing: the step that it is of is left out, and those after
-        it would be as long as it is in the queue.
+        What is not finite replaces nothing: its own step is left out, and so would be every step
+        for as long as it stayed in the queue.
         """
         targets = targets[-self.queue_size :]
         positions = torch.arange(len(targets), device=targets.device) + self.enqueued
